@@ -1,0 +1,33 @@
+# The instruction sets: which one this CPU has (etaflow_native_isa), and the flags of each (etaflow_isa_flags).
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(ETAFLOW_ALL_ISAS base v3 v4)
+else()
+  set(ETAFLOW_ALL_ISAS base)
+endif()
+
+function(etaflow_isa_flags isa result)
+  set(flags "")
+  if("v3" IN_LIST ETAFLOW_ALL_ISAS)
+    string(REPLACE "base" "v2" level "${isa}")
+    set(flags "-march=x86-64-${level}")
+    check_cxx_compiler_flag("${flags}" ETAFLOW_COMPILER_HAS_${level})
+    if(NOT ETAFLOW_COMPILER_HAS_${level})
+      message(FATAL_ERROR "${CMAKE_CXX_COMPILER} does not know ${flags}: GCC >= 11 or Clang >= 12 does")
+    endif()
+  endif()
+  set(${result} "${flags}" PARENT_SCOPE)
+endfunction()
+
+# Asks the CPU with the very code that the package asks it with at import.
+function(etaflow_native_isa result)
+  if(NOT ETAFLOW_NATIVE_ISA)
+    try_run(status compiled SOURCES "${PROJECT_SOURCE_DIR}/cpp/bindings/cpu_features.cpp"
+            COMPILE_DEFINITIONS -DETAFLOW_CPU_PROGRAM RUN_OUTPUT_VARIABLE isa)
+    if(NOT compiled OR NOT status EQUAL 0)
+      set(isa base)
+    endif()
+    string(STRIP "${isa}" isa)
+    set(ETAFLOW_NATIVE_ISA "${isa}" CACHE INTERNAL "the best instruction set of this CPU")
+  endif()
+  set(${result} "${ETAFLOW_NATIVE_ISA}" PARENT_SCOPE)
+endfunction()
