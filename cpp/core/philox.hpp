@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "philox_vector.hpp"
+
 namespace etaflow {
 
 struct PhiloxKey {
@@ -28,69 +30,91 @@ using PhiloxBlock = std::array<std::uint64_t, 4>;  // a counter, or the four wor
     return multiply_high(word, n);
 }
 
-namespace detail {
-
-inline constexpr std::uint64_t philox_multiplier[2] = {0xD2E7470EE14C6C93, 0xCA5A826395121157};
-inline constexpr std::uint64_t philox_weyl[2] = {0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B};
-inline constexpr int philox_rounds = 10;
-
-[[gnu::always_inline]] inline void philox_round(PhiloxBlock& c, PhiloxKey key) {
-    const std::uint64_t high0 = multiply_high(philox_multiplier[0], c[0]), low0 = philox_multiplier[0] * c[0];
-    const std::uint64_t high1 = multiply_high(philox_multiplier[1], c[2]), low1 = philox_multiplier[1] * c[2];
-    c = {high1 ^ c[1] ^ key.seed, low1, high0 ^ c[3] ^ key.run, low0};
+// Counter + n, as one 256-bit little-endian number.
+inline PhiloxBlock counter_plus(PhiloxBlock counter, std::uint64_t n) {
+    counter[0] += n;
+    if (counter[0] < n)
+        for (std::size_t i = 1; i < 4 && ++counter[i] == 0; ++i) {
+        }
+    return counter;
 }
 
-// `count` counters at once: the rounds of one wait for each other, those of different counters overlap.
-template <int count>
-[[gnu::always_inline]] inline void philox_blocks(PhiloxKey key, PhiloxBlock* c) {
+namespace detail {
+
+// The words of `group` successive counters that differ in word 0 alone. The rounds of one counter wait for each other;
+// those of different counters overlap.
+template <int group>
+[[gnu::always_inline]] inline void philox_group(PhiloxKey key, const PhiloxBlock& counter, std::uint64_t* out) {
+    std::uint64_t a[group], b[group], c[group], d[group];
+    for (int i = 0; i < group; ++i) {
+        a[i] = counter[0] + static_cast<std::uint64_t>(i);
+        b[i] = counter[1];
+        c[i] = counter[2];
+        d[i] = counter[3];
+    }
+#pragma GCC unroll 10
     for (int round = 0; round < philox_rounds; ++round) {
-        for (int i = 0; i < count; ++i) philox_round(c[i], key);
+#pragma GCC unroll 4
+        for (int i = 0; i < group; ++i) {
+            const std::uint64_t high0 = multiply_high(philox_multiplier[0], a[i]), low0 = philox_multiplier[0] * a[i];
+            const std::uint64_t high1 = multiply_high(philox_multiplier[1], c[i]), low1 = philox_multiplier[1] * c[i];
+            a[i] = high1 ^ b[i] ^ key.seed;
+            b[i] = low1;
+            c[i] = high0 ^ d[i] ^ key.run;
+            d[i] = low0;
+        }
         key.seed += philox_weyl[0];
         key.run += philox_weyl[1];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < group; ++i, out += 4) {
+        out[0] = a[i];
+        out[1] = b[i];
+        out[2] = c[i];
+        out[3] = d[i];
     }
 }
 
 }  // namespace detail
 
-// Counter + n, as one 256-bit little-endian number.
-inline PhiloxBlock counter_plus(PhiloxBlock counter, std::uint64_t n) {
-    counter[0] += n;
-    if (counter[0] < n)
-        for (int i = 1; i < 4 && ++counter[i] == 0; ++i) {
+// The words of the counters counter, counter + 1, …, `count` of them, four each.
+inline void philox_blocks(PhiloxKey key, PhiloxBlock counter, std::size_t count, std::uint64_t* out) {
+    while (count > 0) {
+        const std::uint64_t before_carry = ~counter[0];  // counters after this one until word 0 overflows
+        std::size_t group = 1;
+#if ETAFLOW_PHILOX_VECTOR
+        if (count >= 16 && before_carry >= 15) {
+            group = 16;
+            detail::philox_vector_group<2>(key.seed, key.run, counter.data(), out);
+        } else
+#endif
+            if (count >= 4 && before_carry >= 3) {
+            group = 4;
+            detail::philox_group<4>(key, counter, out);
+        } else {
+            detail::philox_group<1>(key, counter, out);
         }
-    return counter;
-}
-
-// The four words of one counter.
-inline PhiloxBlock philox_block(PhiloxKey key, PhiloxBlock counter) {
-    detail::philox_blocks<1>(key, &counter);
-    return counter;
+        counter = counter_plus(counter, group);
+        count -= group;
+        out += 4 * group;
+    }
 }
 
 // Words first … first+count-1 of numpy.random.Philox(key=[seed, run], counter=counter).random_raw(). NumPy steps the
 // counter before it makes a block, so block b is made from counter + b + 1.
 inline void philox_words(PhiloxKey key, PhiloxBlock counter, std::uint64_t first, std::size_t count,
                          std::uint64_t* out) {
-    constexpr int width = 4;  // counters in flight
     counter = counter_plus(counter_plus(counter, 1), first / 4);
-    std::size_t skip = first % 4;  // words of the first block that nobody asked for
-    while (count > 0) {
-        PhiloxBlock blocks[width];
-        const std::size_t room = 4 * width - skip;
-        if (count <= 4 - skip) {  // the last block, alone
-            blocks[0] = philox_block(key, counter);
-        } else {
-            for (auto& block : blocks) {
-                block = counter;
-                counter = counter_plus(counter, 1);
-            }
-            detail::philox_blocks<width>(key, blocks);
-        }
-        const std::size_t taken = count < room ? count : room;
-        for (std::size_t i = 0; i < taken; ++i) out[i] = blocks[(skip + i) / 4][(skip + i) % 4];
-        out += taken;
-        count -= taken;
-        skip = 0;
+    PhiloxBlock words;
+    if (const std::size_t skip = first % 4; skip != 0 && count > 0) {
+        detail::philox_group<1>(key, counter, words.data());
+        counter = counter_plus(counter, 1);
+        for (std::size_t i = skip; i < 4 && count > 0; ++i, --count) *out++ = words[i];
+    }
+    philox_blocks(key, counter, count / 4, out);
+    if (const std::size_t rest = count % 4; rest != 0) {
+        detail::philox_group<1>(key, counter_plus(counter, count / 4), words.data());
+        for (std::size_t i = 0; i < rest; ++i) out[count - rest + i] = words[i];
     }
 }
 
