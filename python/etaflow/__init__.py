@@ -1,0 +1,71 @@
+"""etaflow: a laboratory for the training dynamics of multilayer perceptrons.
+
+>>> import etaflow as ef
+>>> x, y = ef.datasets.xor()
+>>> net = ef.MLP([2, 3, 1])
+>>> f = ef.Objective(net, x, y)
+>>> runs = ef.descend(f, net.init(seed=0), steps=100, step_size=0.1)
+>>> runs.theta.shape
+(1, 13)
+
+Every name is imported when it is first used, so that ``import etaflow`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etaflow import reproduce
+    from etaflow.dynamics import schedules, stopping
+    from etaflow.dynamics.descent import descend
+    from etaflow.dynamics.runs import Runs, load
+    from etaflow.faces import plots
+    from etaflow.problem import datasets
+    from etaflow.problem.network import MLP
+    from etaflow.problem.objective import Objective
+
+    __version__: str
+
+__all__ = [
+    "MLP",
+    "Objective",
+    "Runs",
+    "__version__",
+    "datasets",
+    "descend",
+    "load",
+    "plots",
+    "reproduce",
+    "schedules",
+    "stopping",
+]
+
+# Where each public name lives: "module" is the module itself, "module:name" an object in it.
+_HOMES = {
+    "MLP": "problem.network:MLP",
+    "Objective": "problem.objective:Objective",
+    "Runs": "dynamics.runs:Runs",
+    "datasets": "problem.datasets",
+    "descend": "dynamics.descent:descend",
+    "load": "dynamics.runs:load",
+    "plots": "faces.plots",
+    "reproduce": "reproduce",
+    "schedules": "dynamics.schedules",
+    "stopping": "dynamics.stopping",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("etaflow._core").build_info()["version"]
+    if name not in _HOMES:
+        raise AttributeError(f"module 'etaflow' has no attribute {name!r}")
+    module_name, _, attribute = _HOMES[name].partition(":")
+    module = import_module(f"etaflow.{module_name}")
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value  # the next use finds it at once
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

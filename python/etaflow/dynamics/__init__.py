@@ -1,0 +1,1 @@
+"""How the parameters move: descent, schedules, stopping rules and the runs they give."""

@@ -1,0 +1,1 @@
+"""Each source document, experiment by experiment."""
