@@ -42,9 +42,9 @@ inline PhiloxBlock counter_plus(PhiloxBlock counter, std::uint64_t n) {
 namespace detail {
 
 // The words of `group` successive counters that differ in word 0 alone. The rounds of one counter wait for each other;
-// those of different counters overlap.
+// those of different counters overlap. Out of line, or the compiler runs short of registers.
 template <int group>
-[[gnu::always_inline]] inline void philox_group(PhiloxKey key, const PhiloxBlock& counter, std::uint64_t* out) {
+[[gnu::noinline]] void philox_group(PhiloxKey key, const PhiloxBlock& counter, std::uint64_t* out) {
     std::uint64_t a[group], b[group], c[group], d[group];
     for (int i = 0; i < group; ++i) {
         a[i] = counter[0] + static_cast<std::uint64_t>(i);

@@ -52,6 +52,11 @@ typedef std::uint64_t Words __attribute__((vector_size(64)));  // one word of ea
     low = join_halves(u, p0);
 }
 
+// floor(x n / 2^64) of each element, n < 2^32.
+[[gnu::always_inline]] inline Words uniform_below(Words x, std::uint64_t n) {
+    return (multiply_halves(high_halves(x), words(n)) + (multiply_halves(x, words(n)) >> 32)) >> 32;
+}
+
 // Ten rounds on `group` vectors of counters c[i][0 … 3], each lane with its own key.
 template <int group>
 [[gnu::always_inline]] inline void philox_vector_rounds(Words seed, Words run, Words (*c)[4]) {

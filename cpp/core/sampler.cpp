@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -24,6 +25,40 @@ template <class Use>
         for (std::size_t i = 0; i < size; ++i) use(begin + i, words[i]);
     }
 }
+
+#if ETAFLOW_PHILOX_VECTOR
+
+using detail::Words;
+typedef std::int32_t Indices __attribute__((vector_size(32)));
+
+// iid draws position … position+count-1 of eight runs, a lane each, to rows of `out` that are `stride` apart.
+void fill_iid_of_eight(const PhiloxKey* keys, std::uint64_t n, std::uint64_t position, std::uint64_t count,
+                       std::int32_t* out, std::ptrdiff_t stride) {
+    constexpr int group = 2;  // counters in flight
+    Words seed, run;
+    for (int i = 0; i < 8; ++i) {
+        seed[i] = keys[i].seed;
+        run[i] = keys[i].run;
+    }
+    const std::uint64_t end = position + count;
+    for (std::uint64_t block = position / 4; 4 * block < end; block += group) {
+        Words c[group][4];
+        for (std::uint64_t i = 0; i < group; ++i) {
+            c[i][0] = detail::words(block + i + 1);
+            c[i][1] = detail::words(sampling_stream);
+            c[i][2] = c[i][3] = Words{};
+        }
+        detail::philox_vector_rounds<group>(seed, run, c);
+        for (std::uint64_t i = 0; i < 4 * group; ++i) {
+            const std::uint64_t draw = 4 * block + i;
+            if (draw < position || draw >= end) continue;
+            const auto indices = __builtin_convertvector(detail::uniform_below(c[i / 4][i % 4], n), Indices);
+            std::memcpy(out + static_cast<std::ptrdiff_t>(draw - position) * stride, &indices, sizeof indices);
+        }
+    }
+}
+
+#endif
 
 }  // namespace
 
@@ -72,6 +107,20 @@ void Sampler::fill(std::int64_t first, std::int64_t steps, std::int32_t* out, st
         case Sampling::reshuffle: return fill_permuted(position, steps * batch_, out, stride);
         case Sampling::explicit_indices: return fill_explicit(first, steps, out, stride);
     }
+}
+
+void Sampler::fill_runs(Sampler* runs, int count, std::int64_t first, std::int64_t steps, std::int32_t* out) {
+    int done = 0;
+#if ETAFLOW_PHILOX_VECTOR
+    for (; runs->kind_ == Sampling::iid && count - done >= 8; done += 8) {
+        PhiloxKey keys[8];
+        for (int i = 0; i < 8; ++i) keys[i] = runs[done + i].key_;
+        const std::uint64_t batch = static_cast<std::uint64_t>(runs->batch_);
+        fill_iid_of_eight(keys, static_cast<std::uint64_t>(runs->n_), static_cast<std::uint64_t>(first) * batch,
+                          static_cast<std::uint64_t>(steps) * batch, out + done, count);
+    }
+#endif
+    for (; done < count; ++done) runs[done].fill(first, steps, out + done, count);
 }
 
 void Sampler::fill_all(std::int64_t steps, std::int32_t* out, std::ptrdiff_t stride) const {

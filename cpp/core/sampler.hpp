@@ -43,6 +43,10 @@ class Sampler {
     // Draw j of step first + 1 + s, for s = 0 … steps-1, goes to out[(s * batch + j) * stride].
     void fill(std::int64_t first, std::int64_t steps, std::int32_t* out, std::ptrdiff_t stride);
 
+    // The same draws for `count` runs side by side, which differ in nothing but their run number: those of runs[i] go to
+    // out[(s * batch + j) * count + i]. Faster than `fill` of each where a vector holds a word of eight runs.
+    static void fill_runs(Sampler* runs, int count, std::int64_t first, std::int64_t steps, std::int32_t* out);
+
     std::int64_t batch() const { return batch_; }
 
   private:
