@@ -3,19 +3,21 @@
 
 namespace {
 
-// The answer includes the operating system: GCC's and Clang's feature bits are off where it does not save the registers.
+// The answer includes the operating system: GCC's and Clang's feature bits are off where it does not save the
+// registers.
 const char* best_isa() {
 #if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-  // x86-64-v3 is also MOVBE, F16C and LZCNT, which older compilers cannot ask for by name: every CPU with AVX2, FMA, BMI1
-  // and BMI2 has them. Likewise x86-64-v4 for the five AVX-512 sets asked for here.
-  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                  __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
-  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return v4 ? "v4" : v3 ? "v3" : "base";
+    __builtin_cpu_init();
+    // x86-64-v3 is also MOVBE, F16C and LZCNT, which older compilers cannot ask for by name: every CPU with AVX2, FMA,
+    // BMI1 and BMI2 has them. Likewise x86-64-v4 for the five AVX-512 sets asked for here.
+    const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+    const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                    __builtin_cpu_supports("avx512vl");
+    return v4 ? "v4" : v3 ? "v3" : "base";
 #else
-  return "base";
+    return "base";
 #endif
 }
 
@@ -42,8 +44,15 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_cpu", "Asks the CPU which build of the core it can run.", 0, methods, nullptr, nullptr, nullptr, nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "_cpu",
+                          "Asks the CPU which build of the core it can run.",
+                          0,
+                          methods,
+                          nullptr,
+                          nullptr,
+                          nullptr,
+                          nullptr};
 
 }  // namespace
 
