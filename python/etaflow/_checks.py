@@ -273,12 +273,13 @@ def check_float_array(
     dtype: npt.DTypeLike | None = None,
     ndim: int | Sequence[int] | None = None,
     shape: Sequence[int | None] | None = None,
+    integers: bool = False,
     finite: bool = True,
 ) -> FloatArray:
     """Return `value` as a C-contiguous float64 or float32 array, without a silent change of dtype.
 
     Lists and tuples of numbers, and integer or boolean arrays, become float64 (integers beyond 2**53 that float64
-    cannot hold are refused). An array that is already float64 or float32 keeps its dtype; it is copied only if it is
+    cannot hold are refused), or `dtype` if that is given and they are lists or `integers` is set. An array that is already float64 or float32 keeps its dtype; it is copied only if it is
     not C-contiguous.
 
     Parameters
@@ -293,6 +294,8 @@ def check_float_array(
         The accepted numbers of dimensions.
     shape : sequence of int or None, optional
         The only accepted shape; None stands for any length.
+    integers : bool, default False
+        Whether an integer or boolean array is accepted where `dtype` is given.
     finite : bool, default True
         Whether NaN and Inf are refused.
 
@@ -318,12 +321,12 @@ def check_float_array(
     """
     array = _numeric(name, value)
     wanted = None if dtype is None else np.dtype(dtype)
-    if array.dtype.kind in "iub":
-        array = _from_integers(name, array, wanted if not isinstance(value, np.ndarray) and wanted else np.dtype(float))
-    if array.dtype not in FLOAT_DTYPES:
-        raise TypeError(f"{name} must be float64 or float32 (got dtype {array.dtype})")
+    if array.dtype.kind in "iub" and (wanted is None or integers or not isinstance(value, np.ndarray | np.generic)):
+        array = _from_integers(name, array, np.dtype(float) if wanted is None else wanted)
     if wanted is not None and array.dtype != wanted:
-        raise TypeError(f"{name} must be {wanted} (got {array.dtype}); convert with {name}.astype(np.{wanted})")
+        raise TypeError(f"{name} must be {wanted} (got {array.dtype}); convert with np.asarray({name}, np.{wanted})")
+    if array.dtype not in FLOAT_DTYPES:
+        raise TypeError(f"{name} must be float64 or float32 (got {array.dtype})")
     if ndim is not None:
         check_ndim(name, array, ndim)
     if shape is not None:
@@ -331,6 +334,28 @@ def check_float_array(
     if finite:
         check_finite(name, array)
     return np.asarray(array, order="C")
+
+
+def check_float_dtype(dtype: npt.DTypeLike, name: str = "dtype") -> np.dtype[Any]:
+    """Return `dtype` as a NumPy dtype if it is float64 or float32.
+
+    Returns
+    -------
+    numpy.dtype
+        The dtype.
+
+    Raises
+    ------
+    TypeError
+        If it is another one.
+    """
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = None
+    if known not in FLOAT_DTYPES or dtype is None:
+        raise TypeError(f"{name} must be float64 or float32 (got {dtype!r})")
+    return known
 
 
 def check_ndim(name: str, array: npt.NDArray[Any], ndim: int | Sequence[int]) -> None:
