@@ -34,7 +34,7 @@ typedef std::int32_t Indices __attribute__((vector_size(32)));
 // iid draws position … position+count-1 of eight runs, a lane each, to rows of `out` that are `stride` apart.
 void fill_iid_of_eight(const PhiloxKey* keys, std::uint64_t n, std::uint64_t position, std::uint64_t count,
                        std::int32_t* out, std::ptrdiff_t stride) {
-    constexpr int group = 2;  // counters in flight
+    constexpr int group = 4;  // counters in flight
     Words seed, run;
     for (int i = 0; i < 8; ++i) {
         seed[i] = keys[i].seed;

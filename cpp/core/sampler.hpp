@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "philox.hpp"
+#include "streams.hpp"
 
 namespace etaflow {
 
@@ -26,11 +27,6 @@ enum class Sampling { all, iid, without_replacement, shuffle_once, reshuffle, ex
 
 // Throws std::invalid_argument for a name it does not know. "explicit" names explicit_indices.
 Sampling sampling_from_name(std::string_view name);
-
-// Streams of the generator: word 1 of the counter.
-inline constexpr std::uint64_t sampling_stream = 0;
-inline constexpr std::uint64_t noise_stream = 1;
-inline constexpr std::uint64_t permutation_stream = 2;
 
 // The draws of one run. `fill` may be asked for any steps in any order; it allocates nothing.
 class Sampler {

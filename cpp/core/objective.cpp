@@ -1,0 +1,291 @@
+#include "objective.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "propagate.hpp"
+
+namespace etaflow {
+
+namespace {
+
+// Sums over samples are made in at most this many slabs of whole panels, added in order: a fixed order of summation
+// with enough independent pieces for many threads.
+constexpr std::int64_t max_slabs = 16;
+
+template <class T>
+double squared_norm(const T* v, std::int64_t size) {
+    double total = 0;
+    for (std::int64_t i = 0; i < size; ++i) total += static_cast<double>(v[i]) * static_cast<double>(v[i]);
+    return total;
+}
+
+// [unit][vector] of one vector of a chunk -> [lane][unit], rows of `stride`
+// elements, a multiple of the lanes.
+template <class T>
+void to_sample_rows(const T* from, int units, std::ptrdiff_t from_stride, T* to, std::ptrdiff_t stride) {
+    for (int k = 0; k < units; k += lanes<T>) {
+        Vec<T> square[lanes<T>];
+        for (int i = 0; i < lanes<T>; ++i)
+            square[i] = k + i < units ? load(from + (k + i) * from_stride) : Vec<T>{};
+        transpose<T>(square);
+        for (int i = 0; i < lanes<T>; ++i) store(to + i * stride + k, square[i]);
+    }
+}
+
+template <class T>
+std::ptrdiff_t padded_width(int units) {
+    return (units + lanes<T> - 1) / lanes<T> * lanes<T>;
+}
+
+// delta[o] * x[i] for all o, i as one contiguous row-major block. Writes whole vectors where they fit before `end`.
+template <class T>
+void outer_product(const T* delta, int rows, const T* x, int cols, T* out, const T* end) {
+    for (int o = 0; o < rows; ++o, out += cols) {
+        const Vec<T> d = set1<T>(delta[o]);
+        int i = 0;
+        // A vector may run over into the next row, which is written afterwards.
+        for (; i < cols && out + i + lanes<T> <= end; i += lanes<T>) store_unaligned(out + i, d * load(x + i));
+        for (; i < cols; ++i) out[i] = delta[o] * x[i];
+    }
+}
+
+}  // namespace
+
+template <class T>
+Objective<T>::Objective(Network net, const T* x, const T* y, std::int64_t n, Loss loss, bool mean, double l2)
+    : net_(std::move(net)),
+      loss_(loss),
+      mean_(mean),
+      l2_(l2),
+      rows_(x, y, n, net_.inputs(), target_rows(loss, net_.outputs())),
+      panels_(n, net_.inputs(), target_rows(loss, net_.outputs())) {
+    panels_.fill(rows_, nullptr);
+    const auto [low, high] = std::minmax_element(y, y + n * target_rows(loss, net_.outputs()));
+    threshold_ = (static_cast<double>(*low) + static_cast<double>(*high)) / 2;
+}
+
+template <class T>
+double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evaluation<T>& what, int threads,
+                              Control& control) const {
+    const std::int64_t d = num_params(), slabs = std::min(max_slabs, data.count());
+    threads = threads_for(gradient_flops(data.samples()), threads);
+    thread_local Buffer<T> slab_memory;
+    T* const partial = what.gradient && slabs > 1 ? ensure(slab_memory, static_cast<std::size_t>(d) * slabs) : nullptr;
+    double losses[max_slabs] = {};
+    parallel_for(threads, slabs, control, [&](std::int64_t slab) {
+        Workspace<T>& ws = workspace<T>(net_, data.max_vectors(), 1);
+        T* const g = partial ? partial + slab * d : what.gradient;
+        if (g) std::fill(g, g + d, T(0));
+        for (std::int64_t p = data.count() * slab / slabs; p < data.count() * (slab + 1) / slabs; ++p) {
+            const Panel<T> panel = data.panel(p);
+            forward<1>(net_, theta, panel, ws);
+            const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
+            losses[slab] += what.want_loss ? output_deltas<true>(net_, loss_, panel, w, ws)
+                                           : output_deltas<false>(net_, loss_, panel, w, ws);
+            if (!g) continue;
+            backward(net_, theta, panel, ws);
+            accumulate_gradient(net_, panel, ws, g);
+        }
+    });
+    control.throw_if_stopped();
+    if (what.gradient) {
+        if (partial) {
+            std::copy(partial, partial + d, what.gradient);
+            for (std::int64_t s = 1; s < slabs; ++s)
+                for (std::int64_t i = 0; i < d; ++i) what.gradient[i] += partial[s * d + i];
+        }
+        const T scale = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
+        if (what.l2 != 0)
+            for (std::int64_t i = 0; i < d; ++i) what.gradient[i] = what.gradient[i] * scale + pull * theta[i];
+        else if (what.scale != 1)
+            for (std::int64_t i = 0; i < d; ++i) what.gradient[i] *= scale;
+    }
+    if (!what.want_loss) return 0;
+    double total = 0;
+    for (std::int64_t s = 0; s < slabs; ++s) total += losses[s];
+    return total * what.scale + (what.l2 != 0 ? what.l2 * squared_norm(theta, d) : 0.0);
+}
+
+template <class T>
+double Objective<T>::value(const T* theta, T* gradient, int threads, Control& control) const {
+    return evaluate(theta, panels_, {true, gradient, nullptr, scale(size()), l2_}, threads, control);
+}
+
+template <class T>
+void Objective<T>::weighted_gradient(const T* theta, const T* w, T* out, int threads, Control& control) const {
+    Buffer<T> padded(panels_.padded(), T(0));
+    std::copy(w, w + size(), padded.begin());
+    evaluate(theta, panels_, {false, out, padded.data()}, threads, control);
+}
+
+template <class T>
+void Objective<T>::losses(const T* theta, T* out, int threads, Control& control) const {
+    parallel_for(threads_for(gradient_flops(size()) / 3, threads), panels_.count(), control, [&](std::int64_t p) {
+        const Panel<T> panel = panels_.panel(p);
+        Workspace<T>& ws = workspace<T>(net_, panel.vectors, 0);
+        forward<0>(net_, theta, panel, ws);
+        T* at = out + panels_.first_sample(p);
+        for_each_output(net_, loss_, panel, ws, [&](int v, const OutputLayer<T>& output, std::ptrdiff_t, int) {
+            const Vec<T> loss = output_terms<true, false, T>(loss_, output, nullptr);
+            for (int i = 0; i < lanes<T> && v * lanes<T> + i < panel.samples; ++i) at[v * lanes<T> + i] = loss[i];
+        });
+    });
+    control.throw_if_stopped();
+}
+
+template <class T>
+double Objective<T>::accuracy(const T* theta, int threads, Control& control) const {
+    const int units = net_.outputs();
+    std::vector<std::int64_t> correct(panels_.count(), 0);
+    const auto is_correct = [&](const OutputLayer<T>& out, int lane) {
+        const auto at = [&](const Vec<T>* rows, int k) { return rows[k * out.stride][lane]; };
+        if (loss_ == Loss::log) {
+            for (int k = 0; k < units; ++k)
+                if ((at(out.z, k) >= 0) != (at(out.y, k) == 1)) return false;
+            return true;
+        }
+        if (loss_ == Loss::square && units == 1)
+            return (at(out.a, 0) >= threshold_) == (at(out.y, 0) >= threshold_);
+        int best = 0, target = 0;
+        for (int k = 1; k < units; ++k) {
+            if (at(out.a, k) > at(out.a, best)) best = k;
+            if (loss_ == Loss::square && at(out.y, k) > at(out.y, target)) target = k;
+        }
+        if (loss_ == Loss::softmax) target = static_cast<int>(at(out.y, 0));
+        return best == target;
+    };
+    parallel_for(threads_for(gradient_flops(size()) / 3, threads), panels_.count(), control, [&](std::int64_t p) {
+        const Panel<T> panel = panels_.panel(p);
+        Workspace<T>& ws = workspace<T>(net_, panel.vectors, 0);
+        forward<0>(net_, theta, panel, ws);
+        for_each_output(net_, loss_, panel, ws, [&](int v, const OutputLayer<T>& out, std::ptrdiff_t, int) {
+            for (int i = 0; i < lanes<T> && v * lanes<T> + i < panel.samples; ++i) correct[p] += is_correct(out, i);
+        });
+    });
+    control.throw_if_stopped();
+    std::int64_t total = 0;
+    for (const std::int64_t c : correct) total += c;
+    return static_cast<double>(total) / static_cast<double>(size());
+}
+
+template <class T>
+void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* theta, Loss loss, T* out) {
+    Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
+    forward<1>(net, theta, panel, ws);
+    output_deltas<false, T>(net, loss, panel, nullptr, ws);
+    backward(net, theta, panel, ws);
+    const std::int64_t d = net.num_params();
+    thread_local Buffer<T> memory;
+    const std::ptrdiff_t width = padded_width<T>(net.max_width());
+    T* const delta = ensure(memory, 2 * width * lanes<T>);
+    T* const x = delta + width * lanes<T>;
+    for_each_chunk(panel.vectors, [&](int v0, int count) {
+        for (int v = 0; v < count; ++v) {
+            const int first = (v0 + v) * lanes<T>, samples = std::min(lanes<T>, panel.samples - first);
+            const auto vector_of = [&](const T* rows, int units) {
+                return rows + (std::ptrdiff_t{v0} * units + v) * lanes<T>;
+            };
+            for (int l = 1; l <= net.depth(); ++l) {
+                const Layer& layer = net.layers()[l - 1];
+                const std::ptrdiff_t step = std::ptrdiff_t{count} * lanes<T>;
+                to_sample_rows(vector_of(ws.delta[l], layer.out), layer.out, step, delta, width);
+                to_sample_rows(vector_of(l == 1 ? panel.x : ws.a[l - 1], layer.in), layer.in, step, x, width);
+                for (int i = 0; i < samples; ++i) {
+                    T* row = out + (first + i) * d;
+                    outer_product(delta + i * width, layer.out, x + i * width, layer.in, row + layer.weights,
+                                  row + layer.biases);
+                    if (layer.bias) std::copy_n(delta + i * width, layer.out, row + layer.biases);
+                }
+            }
+        }
+    });
+}
+
+template <class T>
+void Objective<T>::sample_gradients(const T* theta, std::int64_t begin, std::int64_t end, T* out, int threads,
+                                    Control& control) const {
+    const Panels<T>* data = &panels_;
+    Panels<T> part;
+    if (begin != 0 || end != size()) {
+        std::vector<std::int32_t> indices(end - begin);
+        for (std::int64_t i = begin; i < end; ++i) indices[i - begin] = static_cast<std::int32_t>(i);
+        part.resize(end - begin, net_.inputs(), target_rows(loss_, net_.outputs()));
+        part.fill(rows_, indices.data());
+        data = &part;
+    }
+    parallel_for(threads_for(gradient_flops(end - begin), threads), data->count(), control, [&](std::int64_t p) {
+        write_sample_gradients(net_, data->panel(p), theta, loss_, out + data->first_sample(p) * num_params());
+    });
+    control.throw_if_stopped();
+}
+
+template <class T>
+std::vector<LayerTrace> Objective<T>::backprop_trace(const T* theta, std::int64_t sample) const {
+    const std::int32_t index = static_cast<std::int32_t>(sample);
+    Panels<T> one(1, net_.inputs(), target_rows(loss_, net_.outputs()));
+    one.fill(rows_, &index);
+    const Panel<T> panel = one.panel(0);
+    Workspace<T>& ws = workspace<T>(net_, 1, 1);
+    forward<1>(net_, theta, panel, ws);
+    output_deltas<false, T>(net_, loss_, panel, nullptr, ws);
+    backward(net_, theta, panel, ws);
+    const auto first_lane = [](const T* rows, int units) {
+        std::vector<double> values(units);
+        for (int k = 0; k < units; ++k) values[k] = static_cast<double>(rows[k * lanes<T>]);
+        return values;
+    };
+    std::vector<LayerTrace> trace{{{}, first_lane(panel.x, net_.inputs()), {}}};
+    for (int l = 1; l <= net_.depth(); ++l) {
+        const Layer& layer = net_.layers()[l - 1];
+        std::vector<double> z(layer.out);  // forward overwrites hidden pre-activations: computed again from x
+        for (int o = 0; o < layer.out; ++o) {
+            T total = layer.bias ? theta[layer.biases + o] : T(0);
+            for (int i = 0; i < layer.in; ++i)
+                total = fma(theta[layer.weights + std::int64_t{o} * layer.in + i],
+                            static_cast<T>(trace.back().x[i]), total);
+            z[o] = static_cast<double>(total);
+        }
+        trace.push_back({z, first_lane(ws.a[l], layer.out), first_lane(ws.delta[l], layer.out)});
+    }
+    return trace;
+}
+
+template <class T>
+void predict(const Network& net, const T* theta, const T* x, std::int64_t n, T* out, int threads, Control& control) {
+    const int inputs = net.inputs(), units = net.outputs();
+    constexpr int most = panel_samples;
+    const double flops = 2.0 * static_cast<double>(net.num_params()) * static_cast<double>(n);
+    parallel_for(threads_for(flops, threads), (n + most - 1) / most, control, [&](std::int64_t p) {
+        const std::int64_t first = p * most;
+        const int samples = static_cast<int>(std::min<std::int64_t>(most, n - first));
+        const int vectors = (samples + lanes<T> - 1) / lanes<T>;
+        thread_local Buffer<T> memory;
+        T* const columns = ensure(memory, static_cast<std::size_t>(vectors) * lanes<T> * inputs);
+        std::fill_n(columns, static_cast<std::size_t>(vectors) * lanes<T> * inputs, T(0));
+        for_each_chunk(vectors, [&](int v0, int count) {
+            T* chunk = columns + std::ptrdiff_t{v0} * lanes<T> * inputs;
+            for (int i = 0; i < count * lanes<T> && v0 * lanes<T> + i < samples; ++i)
+                for (int k = 0; k < inputs; ++k)
+                    chunk[std::ptrdiff_t{k} * count * lanes<T> + i] = x[(first + v0 * lanes<T> + i) * inputs + k];
+        });
+        Workspace<T>& ws = workspace<T>(net, vectors, 0);
+        forward<0>(net, theta, Panel<T>{samples, vectors, columns, nullptr}, ws);
+        for_each_chunk(vectors, [&](int v0, int count) {
+            const T* chunk = ws.a[net.depth()] + std::ptrdiff_t{v0} * lanes<T> * units;
+            for (int i = 0; i < count * lanes<T> && v0 * lanes<T> + i < samples; ++i)
+                for (int k = 0; k < units; ++k)
+                    out[(first + v0 * lanes<T> + i) * units + k] = chunk[std::ptrdiff_t{k} * count * lanes<T> + i];
+        });
+    });
+    control.throw_if_stopped();
+}
+
+template class Objective<double>;
+template class Objective<float>;
+template void predict(const Network&, const double*, const double*, std::int64_t, double*, int, Control&);
+template void predict(const Network&, const float*, const float*, std::int64_t, float*, int, Control&);
+template void write_sample_gradients(const Network&, const Panel<double>&, const double*, Loss, double*);
+template void write_sample_gradients(const Network&, const Panel<float>&, const float*, Loss, float*);
+
+}  // namespace etaflow

@@ -1,0 +1,170 @@
+// Forward and backward propagation of one panel of samples (Fleischmann 2021, Algorithm 1, for many samples at once).
+#pragma once
+
+#include <vector>
+
+#include "buffer.hpp"
+#include "loss.hpp"
+#include "network.hpp"
+#include "panel.hpp"
+
+namespace etaflow {
+
+// What one thread needs for one panel. Index l = 1 … L is the layer; the input itself is the panel's x.
+template <class T>
+struct Workspace {
+    std::vector<T*> a, s, c, delta;  // values phi(z), phi'(z), phi''(z), dL/dz
+    T* z = nullptr;                  // pre-activations of the output layer
+
+    // Room for panels of `vectors` vectors. `order` derivatives of the activations are kept (0, 1 or 2).
+    void prepare(const Network& net, int vectors, int order) {
+        const int depth = net.depth();
+        std::size_t units = 0;
+        for (int l = 1; l <= depth; ++l) units += static_cast<std::size_t>(net.widths()[l]);
+        const std::size_t per_kind = units * static_cast<std::size_t>(vectors) * lanes<T>;
+        const std::size_t last = static_cast<std::size_t>(net.outputs()) * vectors * lanes<T>;
+        T* at = ensure(memory_, per_kind * (order + 2) + last);
+        for (auto* kind : {&a, &delta, &s, &c}) kind->assign(depth + 1, nullptr);
+        const auto place = [&](std::vector<T*>& kind) {
+            for (int l = 1; l <= depth; ++l) {
+                kind[l] = at;
+                at += static_cast<std::size_t>(net.widths()[l]) * vectors * lanes<T>;
+            }
+        };
+        place(a);
+        place(delta);
+        if (order >= 1) place(s);
+        if (order >= 2) place(c);
+        z = at;
+    }
+
+  private:
+    Buffer<T> memory_;
+};
+
+// The workspace of this thread, kept between calls.
+template <class T>
+Workspace<T>& workspace(const Network& net, int vectors, int order) {
+    thread_local Workspace<T> ws;
+    ws.prepare(net, vectors, order);
+    return ws;
+}
+
+template <class T>
+inline Vec<T>* as_vectors(T* p) {
+    return reinterpret_cast<Vec<T>*>(p);
+}
+template <class T>
+inline const Vec<T>* as_vectors(const T* p) {
+    return reinterpret_cast<const Vec<T>*>(p);
+}
+
+template <class T>
+Matrix<T> weight_matrix(const T* theta, const Layer& layer) {
+    return {theta + layer.weights, layer.in, 1};
+}
+template <class T>
+Matrix<T> transposed_weights(const T* theta, const Layer& layer) {
+    return {theta + layer.weights, 1, layer.in};
+}
+
+// Fills ws.a (and s, c up to `order`) of every layer and ws.z.
+template <int order, class T>
+void forward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws) {
+    for_each_chunk(panel.vectors, [&](int v0, int count) {
+        const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
+        const T* x = panel.x + at * net.inputs();
+        for (int l = 1; l <= net.depth(); ++l) {
+            const Layer& layer = net.layers()[l - 1];
+            const std::ptrdiff_t block = at * layer.out;
+            T* z = (l == net.depth() ? ws.z : ws.a[l]) + block;
+            chunk_product(layer.out, layer.in, count, weight_matrix(theta, layer),
+                          layer.bias ? theta + layer.biases : nullptr, x, z);
+            T* s = order >= 1 ? ws.s[l] + block : nullptr;
+            T* c = order >= 2 ? ws.c[l] + block : nullptr;
+            activate<order, T>(layer.activation, layer.out * count, as_vectors(z), as_vectors(ws.a[l] + block),
+                               as_vectors(s), as_vectors(c));
+            x = ws.a[l] + block;
+        }
+    });
+}
+
+// The output layer's view of vector v of a chunk.
+template <class T>
+OutputLayer<T> output_layer(const Network& net, Loss loss, const Panel<T>& panel, const Workspace<T>& ws, int v0,
+                            int count, int v) {
+    const int units = net.outputs(), depth = net.depth();
+    const std::ptrdiff_t at = std::ptrdiff_t{v0} * units + v, y = std::ptrdiff_t{v0} * target_rows(loss, units) + v;
+    const T* s = ws.s[depth];
+    return {units, count, as_vectors(ws.z) + at, as_vectors(ws.a[depth]) + at, s ? as_vectors(s) + at : nullptr,
+            as_vectors(panel.y) + y};
+}
+
+// Lanes of vector v that hold a sample, as a mask.
+template <class T>
+IntVec<T> sample_mask(const Panel<T>& panel, int v) {
+    IntVec<T> mask;
+    for (int i = 0; i < lanes<T>; ++i) mask[i] = v * lanes<T> + i < panel.samples ? -1 : 0;
+    return mask;
+}
+
+// f(vector index, output layer, index of the vector's first unit in chunk layout, vectors between units)
+template <class T, class F>
+void for_each_output(const Network& net, Loss loss, const Panel<T>& panel, const Workspace<T>& ws, F f) {
+    for_each_chunk(panel.vectors, [&](int v0, int count) {
+        for (int v = 0; v < count; ++v)
+            f(v0 + v, output_layer(net, loss, panel, ws, v0, count, v), std::ptrdiff_t{v0} * net.outputs() + v, count);
+    });
+}
+
+// After forward<1>: ws.delta of the output layer, times `weights` (one per sample, padded to whole vectors) if given;
+// zero in lanes without a sample. Returns the sum of the losses if wanted.
+template <bool want_loss, class T>
+double output_deltas(const Network& net, Loss loss, const Panel<T>& panel, const T* weights, Workspace<T>& ws) {
+    Vec<T> total{};
+    Vec<T>* delta = as_vectors(ws.delta[net.depth()]);
+    for_each_output(net, loss, panel, ws, [&](int v, const OutputLayer<T>& out, std::ptrdiff_t at, int stride) {
+        Vec<T> value = output_terms<want_loss, true>(loss, out, delta + at);
+        if (weights) {
+            const Vec<T> w = load_unaligned(weights + v * lanes<T>);
+            for (int k = 0; k < out.units; ++k) delta[at + k * stride] = delta[at + k * stride] * w;
+        }
+        if ((v + 1) * lanes<T> > panel.samples) {
+            const IntVec<T> mask = sample_mask(panel, v);
+            value = mask ? value : Vec<T>{};
+            for (int k = 0; k < out.units; ++k) delta[at + k * stride] = mask ? delta[at + k * stride] : Vec<T>{};
+        }
+        if constexpr (want_loss) total = total + value;
+    });
+    return static_cast<double>(sum<T>(total));
+}
+
+// After output_deltas: ws.delta of every layer below.
+template <class T>
+void backward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws) {
+    for_each_chunk(panel.vectors, [&](int v0, int count) {
+        const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
+        for (int l = net.depth(); l > 1; --l) {
+            const Layer& layer = net.layers()[l - 1];
+            T* below = ws.delta[l - 1] + at * layer.in;
+            chunk_product<false, T>(layer.in, layer.out, count, transposed_weights(theta, layer), nullptr,
+                                    ws.delta[l] + at * layer.out, below);
+            const Vec<T>* s = as_vectors(ws.s[l - 1] + at * layer.in);
+            Vec<T>* d = as_vectors(below);
+            for (int i = 0; i < layer.in * count; ++i) d[i] = d[i] * s[i];
+        }
+    });
+}
+
+// g += sum over the panel's samples of delta x a, for every layer; g is laid out as theta.
+template <class T>
+void accumulate_gradient(const Network& net, const Panel<T>& panel, const Workspace<T>& ws, T* g) {
+    for (int l = 1; l <= net.depth(); ++l) {
+        const Layer& layer = net.layers()[l - 1];
+        panel_gradient(layer.out, layer.in, panel.vectors, ws.delta[l], l == 1 ? panel.x : ws.a[l - 1],
+                       g + layer.weights);
+        if (layer.bias) panel_bias_gradient(layer.out, panel.vectors, ws.delta[l], g + layer.biases);
+    }
+}
+
+}  // namespace etaflow

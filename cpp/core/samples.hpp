@@ -1,0 +1,114 @@
+// Observations in the two layouts the kernels read: rows for random access, panels for passes over all of them.
+#pragma once
+
+#include <cstring>
+
+#include "buffer.hpp"
+#include "panel.hpp"
+
+namespace etaflow {
+
+// [x …, 1, y …, padding] per observation, padded to whole vectors: one contiguous read brings all a step needs.
+template <class T>
+class Rows {
+  public:
+    static constexpr int alignment = 16;  // elements; a multiple of the lanes of every build and type
+
+    Rows(const T* x, const T* y, std::int64_t n, int inputs, int targets)
+        : n_(n), inputs_(inputs), targets_(targets), stride_((inputs + 1 + targets + alignment - 1) / alignment * alignment) {
+        data_.assign(static_cast<std::size_t>(n) * stride_, T(0));
+        for (std::int64_t i = 0; i < n; ++i) {
+            T* row = data_.data() + i * stride_;
+            std::memcpy(row, x + i * inputs, sizeof(T) * inputs);
+            row[inputs] = T(1);
+            std::memcpy(row + inputs + 1, y + i * targets, sizeof(T) * targets);
+        }
+    }
+
+    std::int64_t size() const { return n_; }
+    int inputs() const { return inputs_; }
+    int targets() const { return targets_; }
+    int stride() const { return stride_; }
+    const T* row(std::int64_t i) const { return data_.data() + i * stride_; }
+    const T* target(std::int64_t i) const { return row(i) + inputs_ + 1; }
+
+  private:
+    std::int64_t n_;
+    int inputs_, targets_, stride_;
+    Buffer<T> data_;
+};
+
+// Any list of observations as a sequence of panels of nearly equal size.
+template <class T>
+class Panels {
+  public:
+    Panels() = default;
+    Panels(std::int64_t n, int inputs, int targets) { resize(n, inputs, targets); }
+
+    void resize(std::int64_t n, int inputs, int targets) {
+        n_ = n;
+        inputs_ = inputs;
+        targets_ = targets;
+        total_ = (n + lanes<T> - 1) / lanes<T>;
+        constexpr std::int64_t most = panel_samples / lanes<T>;
+        count_ = std::max<std::int64_t>(1, (total_ + most - 1) / most);
+        ensure(x_, static_cast<std::size_t>(total_) * lanes<T> * inputs);
+        ensure(y_, static_cast<std::size_t>(total_) * lanes<T> * targets);
+    }
+
+    // Fills the panels with row(0), row(1), …; indices may be null for "all, in order".
+    void fill(const Rows<T>& rows, const std::int32_t* indices) {
+        for (std::int64_t p = 0; p < count_; ++p) {
+            const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
+            for_each_chunk(static_cast<int>(vectors), [&](int v0, int count) {
+                for (int v = 0; v < count; ++v) fill_vector(rows, indices, first, v0, count, v);
+            });
+        }
+    }
+
+    std::int64_t samples() const { return n_; }
+    std::int64_t count() const { return count_; }
+    std::int64_t padded() const { return total_ * lanes<T>; }
+    // First vector of panel p; begin(count()) is the end.
+    std::int64_t begin(std::int64_t p) const { return total_ * p / count_; }
+    std::int64_t first_sample(std::int64_t p) const { return begin(p) * lanes<T>; }
+    int max_vectors() const { return static_cast<int>((total_ + count_ - 1) / count_); }
+
+    Panel<T> panel(std::int64_t p) const {
+        const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
+        const std::int64_t samples = std::min(vectors * lanes<T>, n_ - first * lanes<T>);
+        return {static_cast<int>(samples), static_cast<int>(vectors), x_.data() + first * lanes<T> * inputs_,
+                y_.data() + first * lanes<T> * targets_};
+    }
+
+  private:
+    void fill_vector(const Rows<T>& rows, const std::int32_t* indices, std::int64_t first, int v0, int count, int v) {
+        const std::int64_t sample = (first + v0 + v) * lanes<T>;
+        const T* row[lanes<T>];
+        for (int i = 0; i < lanes<T>; ++i) {
+            const std::int64_t at = sample + i;
+            row[i] = at < n_ ? rows.row(indices ? indices[at] : at) : nullptr;
+        }
+        T* x = x_.data() + (first + v0) * lanes<T> * inputs_ + v * lanes<T>;
+        T* y = y_.data() + (first + v0) * lanes<T> * targets_ + v * lanes<T>;
+        const std::ptrdiff_t step = std::ptrdiff_t{count} * lanes<T>;
+        const int all = inputs_ + 1 + targets_;
+        for (int k = 0; k < all; k += lanes<T>) {
+            Vec<T> square[lanes<T>];
+            for (int i = 0; i < lanes<T>; ++i) square[i] = row[i] ? load(row[i] + k) : Vec<T>{};
+            transpose<T>(square);
+            for (int j = 0; j < lanes<T> && k + j < all; ++j) {
+                if (k + j < inputs_)
+                    store(x + (k + j) * step, square[j]);
+                else if (k + j > inputs_)
+                    store(y + (k + j - inputs_ - 1) * step, square[j]);
+            }
+        }
+    }
+
+    std::int64_t n_ = 0, total_ = 0, count_ = 1;
+    int inputs_ = 0, targets_ = 0;
+    Buffer<T> x_, y_;
+};
+
+}  // namespace etaflow
