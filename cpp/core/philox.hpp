@@ -34,8 +34,7 @@ using PhiloxBlock = std::array<std::uint64_t, 4>;  // a counter, or the four wor
 inline PhiloxBlock counter_plus(PhiloxBlock counter, std::uint64_t n) {
     counter[0] += n;
     if (counter[0] < n)
-        for (std::size_t i = 1; i < 4 && ++counter[i] == 0; ++i) {
-        }
+        for (std::size_t i = 1; i < 4 && ++counter[i] == 0; ++i) {}
     return counter;
 }
 

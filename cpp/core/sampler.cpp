@@ -73,8 +73,9 @@ Sampling sampling_from_name(std::string_view name) {
     };
     for (const auto& [known, sampling] : names)
         if (name == known) return sampling;
-    throw std::invalid_argument("sampling must be all, iid, without_replacement, shuffle_once, reshuffle or explicit (got " +
-                                std::string(name) + ")");
+    throw std::invalid_argument(
+        "sampling must be all, iid, without_replacement, shuffle_once, reshuffle or explicit (got " +
+        std::string(name) + ")");
 }
 
 Sampler::Sampler(Sampling kind, std::int64_t n, std::int64_t batch, std::uint64_t seed, std::uint64_t run,
@@ -100,12 +101,17 @@ Sampler::Sampler(Sampling kind, std::int64_t n, std::int64_t batch, std::uint64_
 void Sampler::fill(std::int64_t first, std::int64_t steps, std::int32_t* out, std::ptrdiff_t stride) {
     const std::uint64_t position = static_cast<std::uint64_t>(first) * static_cast<std::uint64_t>(batch_);
     switch (kind_) {
-        case Sampling::all: return fill_all(steps, out, stride);
-        case Sampling::iid: return fill_iid(position, steps * batch_, out, stride);
-        case Sampling::without_replacement: return fill_without_replacement(position, steps, out, stride);
+        case Sampling::all:
+            return fill_all(steps, out, stride);
+        case Sampling::iid:
+            return fill_iid(position, steps * batch_, out, stride);
+        case Sampling::without_replacement:
+            return fill_without_replacement(position, steps, out, stride);
         case Sampling::shuffle_once:
-        case Sampling::reshuffle: return fill_permuted(position, steps * batch_, out, stride);
-        case Sampling::explicit_indices: return fill_explicit(first, steps, out, stride);
+        case Sampling::reshuffle:
+            return fill_permuted(position, steps * batch_, out, stride);
+        case Sampling::explicit_indices:
+            return fill_explicit(first, steps, out, stride);
     }
 }
 
@@ -144,8 +150,8 @@ void Sampler::fill_without_replacement(std::uint64_t position, std::int64_t step
     std::int64_t j = 0;
     for_each_word(key_, {0, sampling_stream, 0, 0}, position, static_cast<std::size_t>(steps * batch),
                   [&](std::size_t, std::uint64_t word) {
-                      const auto r = j + static_cast<std::int64_t>(
-                                             uniform_below(word, static_cast<std::uint64_t>(n_ - j)));
+                      const auto r =
+                          j + static_cast<std::int64_t>(uniform_below(word, static_cast<std::uint64_t>(n_ - j)));
                       std::swap(a[j], a[r]);
                       *out = a[j];
                       out += stride;
@@ -178,9 +184,8 @@ void Sampler::permute(std::uint64_t epoch) {
     std::int32_t* const a = order_.data();
     const std::uint64_t n = static_cast<std::uint64_t>(n_);
     std::iota(a, a + n, 0);
-    for_each_word(key_, {0, permutation_stream, epoch, 0}, 0, n - 1, [=](std::size_t j, std::uint64_t word) {
-        std::swap(a[j], a[j + uniform_below(word, n - j)]);
-    });
+    for_each_word(key_, {0, permutation_stream, epoch, 0}, 0, n - 1,
+                  [=](std::size_t j, std::uint64_t word) { std::swap(a[j], a[j + uniform_below(word, n - j)]); });
     epoch_ = epoch;
 }
 

@@ -6,10 +6,9 @@
 // at position p = (k-1) batch + j, is
 //   all                  j
 //   iid                  floor(word(0, 0, p) n / 2^64)
-//   without_replacement  a_j after a_j <-> a_r with r = j + floor(word(0, 0, p) (n-j) / 2^64); a = 0 … n-1 at every step
-//   reshuffle            perm_e[p mod n], e = floor(p / n); perm_e: the same swaps, j = 0 … n-2, with word(2, e, j)
-//   shuffle_once         perm_0[p mod n]
-//   explicit_indices     what the caller gave for that step
+//   without_replacement  a_j after a_j <-> a_r with r = j + floor(word(0, 0, p) (n-j) / 2^64); a = 0 … n-1 at every
+//   step reshuffle            perm_e[p mod n], e = floor(p / n); perm_e: the same swaps, j = 0 … n-2, with word(2, e,
+//   j) shuffle_once         perm_0[p mod n] explicit_indices     what the caller gave for that step
 // An index is uniform up to a bias of at most n / 2^64.
 #pragma once
 
@@ -39,8 +38,8 @@ class Sampler {
     // Draw j of step first + 1 + s, for s = 0 … steps-1, goes to out[(s * batch + j) * stride].
     void fill(std::int64_t first, std::int64_t steps, std::int32_t* out, std::ptrdiff_t stride);
 
-    // The same draws for `count` runs side by side, which differ in nothing but their run number: those of runs[i] go to
-    // out[(s * batch + j) * count + i]. Faster than `fill` of each where a vector holds a word of eight runs.
+    // The same draws for `count` runs side by side, which differ in nothing but their run number: those of runs[i] go
+    // to out[(s * batch + j) * count + i]. Faster than `fill` of each where a vector holds a word of eight runs.
     static void fill_runs(Sampler* runs, int count, std::int64_t first, std::int64_t steps, std::int32_t* out);
 
     std::int64_t batch() const { return batch_; }
