@@ -1,0 +1,170 @@
+// Activation functions: value, first and second derivative computed together. To change or add one, edit its functor,
+// the enumeration and the two tables of names below.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "simd.hpp"
+#include "vector_math.hpp"
+
+namespace etaflow {
+
+enum class Activation { identity, logistic, tanh, arctan, relu, leaky_relu, softplus, gelu, sin };
+
+// The parameter is the derivative at 0 of relu, and the slope for z < 0 of leaky_relu; the others have none.
+struct ActivationSpec {
+    Activation kind;
+    double parameter;
+};
+
+inline ActivationSpec activation_from_name(std::string_view name, double parameter) {
+    constexpr struct {
+        std::string_view name;
+        Activation kind;
+    } known[] = {
+        {"identity", Activation::identity},     {"logistic", Activation::logistic}, {"tanh", Activation::tanh},
+        {"arctan", Activation::arctan},         {"relu", Activation::relu},         {"leaky_relu", Activation::leaky_relu},
+        {"softplus", Activation::softplus},     {"gelu", Activation::gelu},         {"sin", Activation::sin},
+    };
+    for (const auto& entry : known)
+        if (entry.name == name) return {entry.kind, parameter};
+    throw std::invalid_argument("unknown activation " + std::string(name));
+}
+
+// phi(z), phi'(z) and phi''(z).
+template <class T>
+struct Jet {
+    Vec<T> a, s, c;
+};
+
+namespace functor {
+
+// Every functor maps z to its Jet; what a caller does not use, the compiler leaves out. NaN gives NaN three times.
+
+template <class T>
+[[gnu::always_inline]] inline Vec<T> constant(T value, Vec<T> z) {  // NaN where z is
+    return z == z ? set1<T>(value) : z;
+}
+
+template <class T>
+struct Identity {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const { return {z, constant<T>(1, z), constant<T>(0, z)}; }
+};
+
+template <class T>
+struct Logistic {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        const LogisticTerms<T> f = logistic_terms(z);
+        const Vec<T> s = f.value * f.complement;
+        return {f.value, s, -(s * f.half_tanh)};
+    }
+};
+
+template <class T>
+struct Tanh {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        const Vec<T> a = tanh(z), s = fma(-a, a, set1<T>(1));
+        return {a, s, T(-2) * a * s};
+    }
+};
+
+// 2/pi atan z: from -1 to 1
+template <class T>
+struct Arctan {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        constexpr T scale = detail::MathConstants<T>::two_over_pi;
+        constexpr T far = sizeof(T) == 8 ? T(1e150) : T(1e18f);  // beyond, z^2 may overflow and phi'' is 0
+        const Vec<T> x = max(set1<T>(-far), min(set1<T>(far), z));
+        const Vec<T> inverse = T(1) / fma(z, z, set1<T>(1)), s = scale * inverse;
+        return {scale * atan(z), s, T(-2) * (x * inverse) * s};
+    }
+};
+
+template <class T>
+struct Relu {
+    Vec<T> derivative_at_0;
+    explicit Relu(double parameter) : derivative_at_0(set1<T>(static_cast<T>(parameter))) {}
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        const Vec<T> zero{}, at_0_or_nan = z + derivative_at_0;
+        return {max(zero, z), z > zero ? set1<T>(1) : (z < zero ? zero : at_0_or_nan), constant<T>(0, z)};
+    }
+};
+
+template <class T>
+struct LeakyRelu {
+    Vec<T> slope;
+    explicit LeakyRelu(double parameter) : slope(set1<T>(static_cast<T>(parameter))) {}
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        const auto negative = z < Vec<T>{};
+        return {negative ? slope * z : z, negative ? slope : constant<T>(1, z), constant<T>(0, z)};
+    }
+};
+
+template <class T>
+struct Softplus {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        const LogisticTerms<T> f = logistic_terms(z);
+        return {softplus(z), f.value, f.value * f.complement};
+    }
+};
+
+// z Phi(z) with the normal distribution function Phi (Hendrycks and Gimpel 2016), not the tanh approximation.
+// By the tail Q at x = |z|: z Phi(z) = max(z, 0) - x Q(x); Phi + z phi is Q - x phi for z < 0, else 1 minus that.
+template <class T>
+struct Gelu {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        constexpr T lower = detail::power_bias_inverse<T>;
+        const T inverse_sqrt_2pi = T(0x1.9884533d43651p-2);
+        const NormalTail<T> tail = normal_tail(z);
+        const Vec<T> x = tail.x, density = inverse_sqrt_2pi * tail.raised_density;
+        const Vec<T> value = max(Vec<T>{}, z) - (x * tail.mills * tail.raised_density) * lower;
+        const Vec<T> slope = fma(-x, set1<T>(inverse_sqrt_2pi), tail.mills) * tail.raised_density * lower;
+        return {value, z < Vec<T>{} ? slope : T(1) - slope, fma(-x, x, set1<T>(2)) * density * lower};
+    }
+};
+
+template <class T>
+struct Sin {
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
+        const SinCos<T> f = sincos(z);
+        return {f.sin, f.cos, -f.sin};
+    }
+};
+
+}  // namespace functor
+
+namespace detail {
+
+template <int order, class T, class F>
+[[gnu::always_inline]] inline void map(F f, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
+    for (int i = 0; i < count; ++i) {
+        const Jet<T> jet = f(z[i]);
+        a[i] = jet.a;
+        if constexpr (order >= 1) s[i] = jet.s;
+        if constexpr (order >= 2) c[i] = jet.c;
+    }
+}
+
+}  // namespace detail
+
+// `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not overlap
+// anything.
+template <int order, class T>
+void activate(ActivationSpec spec, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
+    const auto apply = [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); };
+    switch (spec.kind) {
+        case Activation::identity: return apply(functor::Identity<T>{});
+        case Activation::logistic: return apply(functor::Logistic<T>{});
+        case Activation::tanh: return apply(functor::Tanh<T>{});
+        case Activation::arctan: return apply(functor::Arctan<T>{});
+        case Activation::relu: return apply(functor::Relu<T>(spec.parameter));
+        case Activation::leaky_relu: return apply(functor::LeakyRelu<T>(spec.parameter));
+        case Activation::softplus: return apply(functor::Softplus<T>{});
+        case Activation::gelu: return apply(functor::Gelu<T>{});
+        case Activation::sin: return apply(functor::Sin<T>{});
+    }
+}
+
+}  // namespace etaflow

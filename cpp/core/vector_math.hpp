@@ -1,0 +1,379 @@
+// Elementary functions of one vector: exp, log, log1p, tanh, logistic, softplus, atan, sin, cos and the normal tail.
+//
+// Every function gives NaN for NaN and the right limit at +-Inf, keeps -0 where it is odd, and is accurate into the
+// subnormal numbers; tests/core/test_vector_math.py states the error of each in units in the last place.
+// Polynomials are evaluated by Horner's rule and fused only through fma(), so that all builds with fused multiply-add
+// give the same bits.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "simd.hpp"
+#include "vector_math_constants.hpp"
+
+namespace etaflow {
+
+template <class V>
+concept Vector = std::same_as<V, Vec<double>> || std::same_as<V, Vec<float>>;
+
+namespace detail {
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+inline constexpr bool has_fma = true;
+#else
+inline constexpr bool has_fma = false;
+#endif
+
+template <class T>
+struct UnsignedVecTypes {
+    typedef std::make_unsigned_t<IntOf<T>> value __attribute__((vector_size(ETAFLOW_VECTOR_BYTES)));
+};
+template <class T>
+using UnsignedVec = typename UnsignedVecTypes<T>::value;
+
+template <class T>
+inline constexpr T infinity = std::numeric_limits<T>::infinity();
+
+template <class T>
+inline constexpr IntOf<T> bits_of(T a) {
+    return std::bit_cast<IntOf<T>>(a);
+}
+
+// c[0] + c[1] x + ... + c[n-1] x^(n-1)
+template <class T, std::size_t n>
+[[gnu::always_inline]] inline Vec<T> polynomial(Vec<T> x, const T (&c)[n]) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+        Vec<T> p = set1<T>(c[n - 1]);
+        ((p = fma(x, p, set1<T>(c[n - 2 - i]))), ...);
+        return p;
+    }(std::make_index_sequence<n - 1>{});
+}
+
+// An integer n held in the low bits of k = n + magic.
+template <class T>
+struct Rounded {
+    Vec<T> k, n;
+};
+template <class T>
+[[gnu::always_inline]] inline Rounded<T> rounded(Vec<T> x, T factor) {
+    constexpr T magic = MathConstants<T>::magic;
+    const Vec<T> k = fma(x, set1<T>(factor), set1<T>(magic));
+    return {k, k - magic};
+}
+
+// 2^(n + bias) for k = n + magic, where that is a normal number.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> power_of_two(Vec<T> k, int bias = 0) {
+    constexpr int bits = MathConstants<T>::mantissa_bits;
+    const IntOf<T> one = bits_of<T>(T(1)) + static_cast<IntOf<T>>(static_cast<IntOf<T>>(bias) << bits);
+    return (Vec<T>)(((IntVec<T>)k << bits) + one);
+}
+
+template <class T>
+inline constexpr T power_bias_inverse = std::bit_cast<T>(static_cast<IntOf<T>>(
+    bits_of<T>(T(1)) - (static_cast<IntOf<T>>(MathConstants<T>::power_bias) << MathConstants<T>::mantissa_bits)));
+
+template <class T>
+[[gnu::always_inline]] inline IntVec<T> sign_bit(Vec<T> x) {
+    return (IntVec<T>)x & std::numeric_limits<IntOf<T>>::min();
+}
+template <class T>
+[[gnu::always_inline]] inline Vec<T> or_bits(Vec<T> x, IntVec<T> b) {
+    return (Vec<T>)((IntVec<T>)x | b);
+}
+
+// e^(x + x_low) = 2^n p with n from the rounding of x; p is about 0.7 to 1.4.
+template <class T>
+struct ScaledExp {
+    Rounded<T> n;
+    Vec<T> p;
+};
+template <class T>
+[[gnu::always_inline]] inline ScaledExp<T> scaled_exp(Vec<T> x, Vec<T> x_low) {
+    using C = MathConstants<T>;
+    const Rounded<T> n = rounded<T>(x, C::log2_e);
+    Vec<T> r = fma(n.n, set1<T>(-C::ln2_high), x);
+    r = fma(n.n, set1<T>(-C::ln2_low), r) + x_low;
+    const Vec<T> tail = polynomial<T>(r, C::exp_tail);
+    return {n, T(1) + fma(r * r, tail, r)};
+}
+
+// e^(x + x_low) 2^power_bias for x <= 0 down to well below exp_underflow: never subnormal, so that a product with it
+// loses nothing.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> raised_exp(Vec<T> x, Vec<T> x_low) {
+    const ScaledExp<T> e = scaled_exp<T>(x, x_low);
+    return e.p * power_of_two<T>(e.n.k, MathConstants<T>::power_bias);
+}
+
+}  // namespace detail
+
+template <Vector V>
+[[gnu::always_inline]] inline V exp(V x) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    x = max(set1<T>(C::exp_underflow), min(set1<T>(C::exp_overflow), x));
+    const detail::ScaledExp<T> e = detail::scaled_exp<T>(x, Vec<T>{});
+    // 2^n in two factors, so that neither overflows nor is subnormal and the result is rounded once.
+    const detail::Rounded<T> half = detail::rounded<T>(e.n.n, T(0.5));
+    return e.p * detail::power_of_two<T>(half.k) * detail::power_of_two<T>((e.n.n - half.n) + C::magic);
+}
+
+namespace detail {
+
+// log(2^k (1 + f)) with sqrt(1/2) <= 1 + f <= sqrt(2): f - (f^2/2 - s (f^2/2 + R(s^2))), s = f/(2 + f)  [fdlibm]
+template <class T>
+[[gnu::always_inline]] inline Vec<T> log_of_parts(Vec<T> k, Vec<T> f) {
+    using C = MathConstants<T>;
+    const Vec<T> s = f / (T(2) + f), z = s * s, half_square = T(0.5) * f * f;
+    const Vec<T> tail = z * polynomial<T>(z, C::log_tail);
+    const Vec<T> low = fma(s, half_square + tail, k * C::ln2_low);
+    return fma(k, set1<T>(C::ln2_high), f - (half_square - low));
+}
+
+// x = 2^k m with sqrt(1/2) <= m < sqrt(2), for normal x > 0.
+template <class T>
+struct Parts {
+    Vec<T> k, m;
+    IntVec<T> exponent;  // k + bias of the exponent field
+};
+template <class T>
+[[gnu::always_inline]] inline Parts<T> parts(Vec<T> x) {
+    using C = MathConstants<T>;
+    constexpr int bits = C::mantissa_bits;
+    constexpr IntOf<T> one = bits_of<T>(T(1)), low_m = bits_of<T>(C::sqrt_half);
+    constexpr T power = C::magic / T(1.5);  // 2^mantissa_bits: its low bits hold an integer
+    const IntVec<T> shifted = (IntVec<T>)x + (one - low_m);
+    const IntVec<T> exponent = (IntVec<T>)((UnsignedVec<T>)shifted >> bits);
+    const Vec<T> k = (Vec<T>)(exponent | bits_of<T>(power)) - (power + static_cast<T>(one >> bits));
+    const IntVec<T> m = (shifted & ((IntOf<T>(1) << bits) - 1)) + low_m;
+    return {k, (Vec<T>)m, exponent};
+}
+
+}  // namespace detail
+
+template <Vector V>
+[[gnu::always_inline]] inline V log(V x) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN(), inf = detail::infinity<T>;
+    const auto subnormal = x < std::numeric_limits<T>::min();
+    const detail::Parts<T> p = detail::parts<T>(subnormal ? x * C::to_subnormal : x);
+    const Vec<T> k = subnormal ? p.k - T(C::mantissa_bits + 2) : p.k;
+    Vec<T> r = detail::log_of_parts<T>(k, p.m - T(1));
+    r = x < inf ? r : x;
+    return x > T(0) ? r : (x == T(0) ? set1<T>(-inf) : set1<T>(nan));
+}
+
+template <Vector V>
+[[gnu::always_inline]] inline V log1p(V x) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN(), inf = detail::infinity<T>;
+    const Vec<T> u = T(1) + x;
+    const detail::Parts<T> p = detail::parts<T>(u);
+    // u + c = 1 + x exactly; f = 2^-k (u + c) - 1, which is x itself when k = 0. c does not matter for large x.
+    const Vec<T> c = x - (u - T(1));
+    const IntOf<T> twice_bias = 2 * (detail::bits_of<T>(T(1)) >> C::mantissa_bits);
+    const Vec<T> inverse = (Vec<T>)((twice_bias - p.exponent) << C::mantissa_bits);
+    const Vec<T> correction = x < C::magic ? c * inverse : Vec<T>{};
+    Vec<T> r = detail::log_of_parts<T>(p.k, (p.m - T(1)) + correction);
+    r = x < inf ? r : x;
+    r = x > T(-1) ? r : (x == T(-1) ? set1<T>(-inf) : set1<T>(nan));
+    return x == T(0) ? x : r;  // -0
+}
+
+namespace detail {
+
+// With 2x = n ln 2 + 2s and t = tanh s: tanh x = (A + Bt)/(B + At), A = 2^n - 1, B = 2^n + 1.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> tanh_of_remainder(Vec<T> s) {
+    const Vec<T> z = s * s;
+    // z C(z) is fused with +0: at s = -0 it must not be -0, or t would lose its sign.
+    return fma(s, fma(z, polynomial<T>(z, MathConstants<T>::tanh_tail), Vec<T>{}), s);
+}
+
+}  // namespace detail
+
+template <Vector V>
+[[gnu::always_inline]] inline V tanh(V x) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    x = max(set1<T>(-C::tanh_limit), min(set1<T>(C::tanh_limit), x));
+    const detail::Rounded<T> n = detail::rounded<T>(x, 2 * C::log2_e);
+    Vec<T> s;
+    if constexpr (detail::has_fma) {
+        s = fma(n.n, set1<T>(-C::half_ln2), x);
+    } else {  // the rounded product would cost half an ulp
+        s = (x - n.n * (C::ln2_high / 2)) - n.n * (C::ln2_low / 2);
+    }
+    const Vec<T> t = detail::tanh_of_remainder<T>(s), power = detail::power_of_two<T>(n.k);
+    const Vec<T> minus_a = T(1) - power, b = power + T(1);  // minus_a = +0 for n = 0 keeps tanh(-0) = -0
+    return fma(b, t, -minus_a) / fma(-minus_a, t, b);
+}
+
+// The logistic function and what its derivatives need, all accurate relative to themselves.
+template <class T>
+struct LogisticTerms {
+    Vec<T> value, complement, half_tanh;  // 1/(1 + e^-z), 1/(1 + e^z), tanh(z/2)
+};
+
+// On v = -|z|: e^v = 2^n (1 + t)/(1 - t) with 2^n and t as for tanh(v/2).
+template <Vector V>
+[[gnu::always_inline]] inline LogisticTerms<ElementOf<V>> logistic_terms(V z) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    const Vec<T> v = max(set1<T>(C::exp_underflow / 2), T(-0.5) * abs(z));
+    const detail::Rounded<T> n = detail::rounded<T>(v, 2 * C::log2_e);
+    Vec<T> s = fma(n.n, set1<T>(-C::ln2_high / 2), v);
+    s = fma(n.n, set1<T>(-C::ln2_low / 2), s);
+    const Vec<T> t = detail::tanh_of_remainder<T>(s);
+    const Vec<T> power = detail::power_of_two<T>(n.k, C::power_bias) * detail::power_bias_inverse<T>;
+    const Vec<T> small = fma(power, t, power), large = T(1) - t, inverse = T(1) / (small + large);
+    const Vec<T> p = small * inverse, q = large * inverse;
+    const auto negative = z < T(0);
+    const Vec<T> difference = fma(power + T(1), t, power - T(1)) * inverse;
+    return {negative ? p : q, negative ? q : p, negative ? difference : -difference};
+}
+
+template <Vector V>
+[[gnu::always_inline]] inline V logistic(V z) {
+    return logistic_terms(z).value;
+}
+
+// log(1 + e^z)
+template <Vector V>
+[[gnu::always_inline]] inline V softplus(V z) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    const Vec<T> v = max(set1<T>(C::exp_underflow), -abs(z));
+    const Vec<T> t = detail::raised_exp<T>(v, Vec<T>{}) * detail::power_bias_inverse<T>;  // 0 <= t <= 1
+    const Vec<T> u = t + T(1);
+    const auto upper = u > 2 * C::sqrt_half;
+    // 1 + f = (1 + t)/2 where that exceeds sqrt(2)
+    const Vec<T> f = upper ? fma(t, set1<T>(T(0.5)), set1<T>(T(-0.5))) : t;
+    return max(Vec<T>{}, z) + detail::log_of_parts<T>(upper ? set1<T>(T(1)) : Vec<T>{}, f);
+}
+
+template <Vector V>
+[[gnu::always_inline]] inline V atan(V x) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    const Vec<T> a = abs(x), zero{}, one = set1<T>(T(1));
+    const auto middle = a > C::tan_pi_8, upper = a > C::tan_3pi_8;
+    // |y| <= tan(pi/8): atan a = atan y, pi/4 + atan((a - 1)/(a + 1)) or pi/2 + atan(-1/a)
+    const Vec<T> numerator = upper ? -one : (middle ? a - one : a);
+    const Vec<T> denominator = upper ? a : (middle ? a + one : one);
+    const Vec<T> y = numerator / denominator, z = y * y;
+    const Vec<T> base = upper ? set1<T>(C::half_pi) : (middle ? set1<T>(C::half_pi / 2) : zero);
+    const Vec<T> base_low = upper ? set1<T>(C::half_pi_low) : (middle ? set1<T>(C::half_pi_low / 2) : zero);
+    const Vec<T> tail = fma(y * z, detail::polynomial<T>(z, C::atan_tail), base_low);
+    return detail::or_bits<T>(base + (y + tail), detail::sign_bit<T>(x));
+}
+
+template <class T>
+struct SinCos {
+    Vec<T> sin, cos;
+};
+
+namespace detail {
+
+// Reduction by pi/2 in parts (Cody and Waite) for |x| <= angle_limit.
+template <class T>
+[[gnu::always_inline]] inline SinCos<T> small_sincos(Vec<T> x) {
+    using C = MathConstants<T>;
+    constexpr std::size_t exact = std::size(C::half_pi_parts) - 2;
+    const Rounded<T> n = rounded<T>(x, C::two_over_pi);
+    Vec<T> y = x;
+    for (std::size_t i = 0; i < exact; ++i) y = fma(n.n, set1<T>(-C::half_pi_parts[i]), y);
+    // The next difference is rounded; its error joins the last part. Subtraction keeps the sign of -0.
+    const Vec<T> product = n.n * C::half_pi_parts[exact], r = y - product;
+    y = r - fma(n.n, set1<T>(C::half_pi_parts[exact + 1]), product - (y - r));
+
+    const Vec<T> z = y * y;
+    const Vec<T> sine = fma(y, fma(z, polynomial<T>(z, C::sin_tail), Vec<T>{}), y);  // + 0: see tanh
+    const Vec<T> cosine = fma(z, fma(z, polynomial<T>(z, C::cos_tail), set1<T>(T(-0.5))), set1<T>(T(1)));
+    const IntVec<T> quadrant = (IntVec<T>)n.k;
+    const auto odd = (quadrant & 1) != 0;
+    constexpr int to_sign = 8 * sizeof(T) - 2;  // moves bit 1 to the sign
+    constexpr IntOf<T> sign = std::numeric_limits<IntOf<T>>::min();
+    const IntVec<T> flip_sine = (quadrant << to_sign) & sign, flip_cosine = ((quadrant + 1) << to_sign) & sign;
+    return {(Vec<T>)((IntVec<T>)(odd ? cosine : sine) ^ flip_sine),
+            (Vec<T>)((IntVec<T>)(odd ? sine : cosine) ^ flip_cosine)};
+}
+
+template <class T>
+[[gnu::noinline]] void replace_large_sincos(Vec<T> x, SinCos<T>& r) {
+    for (int i = 0; i < lanes<T>; ++i) {
+        if (std::abs(x[i]) <= MathConstants<T>::angle_limit) continue;
+        r.sin[i] = std::sin(x[i]);
+        r.cos[i] = std::cos(x[i]);
+    }
+}
+
+}  // namespace detail
+
+// Beyond angle_limit the C library computes the lanes one by one.
+template <Vector V>
+[[gnu::always_inline]] inline SinCos<ElementOf<V>> sincos(V x) {
+    using T = ElementOf<V>;
+    SinCos<T> r = detail::small_sincos<T>(x);
+    if (any<T>(abs(x) > detail::MathConstants<T>::angle_limit)) [[unlikely]]
+        detail::replace_large_sincos<T>(x, r);
+    return r;
+}
+template <Vector V>
+[[gnu::always_inline]] inline V sin(V x) {
+    return sincos(x).sin;
+}
+template <Vector V>
+[[gnu::always_inline]] inline V cos(V x) {
+    return sincos(x).cos;
+}
+
+namespace detail {
+
+// a^2 = h + (result) exactly, h = a * a
+template <class T>
+[[gnu::always_inline]] inline Vec<T> square_error(Vec<T> a, Vec<T> h) {
+    if constexpr (has_fma) {
+        return fma(a, a, -h);
+    } else {  // Veltkamp and Dekker
+        constexpr T split = std::is_same_v<T, double> ? T(0x1p27) + 1 : T(0x1p12) + 1;
+        const Vec<T> c = a * split, high = c - (c - a), low = a - high;
+        return ((high * high - h) + T(2) * high * low) + low * low;
+    }
+}
+
+}  // namespace detail
+
+// The upper tail of the standard normal law at x = |z|, for the density and the tail together without underflow.
+template <class T>
+struct NormalTail {
+    Vec<T> x;               // |z|, at most tail_limit, where everything has vanished
+    Vec<T> raised_density;  // e^(-x^2/2) 2^power_bias
+    Vec<T> mills;           // Q(x) e^(x^2/2), Q(x) = P(N(0, 1) > x)
+};
+
+template <Vector V>
+[[gnu::always_inline]] inline NormalTail<ElementOf<V>> normal_tail(V z) {
+    using T = ElementOf<V>;
+    using C = detail::MathConstants<T>;
+    const Vec<T> x = min(set1<T>(C::tail_limit), abs(z)), square = x * x;
+    const Vec<T> error = detail::square_error<T>(x, square);
+    const Vec<T> density = detail::raised_exp<T>(T(-0.5) * square, T(-0.5) * error);
+    // Shepherd and Laframboise 1981: (x + K) times the ratio is smooth in y = (x - K)/(x + K) up to infinity.
+    const Vec<T> w = T(1) / (x + C::mills_centre);
+    const Vec<T> y = fma(w, set1<T>(-2 * C::mills_centre), set1<T>(T(1)));
+    return {x, density, detail::polynomial<T>(y, C::mills) * w};
+}
+
+}  // namespace etaflow
