@@ -66,7 +66,7 @@ lint: $(VENV)/.lint dev  ## style, types, the core's stub, who imports whom, C++
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	MYPYPATH=python $(BIN)/python -m mypy.stubtest etaflow._core
+	MYPYPATH=python $(BIN)/python -m mypy.stubtest etaflow._core etaflow._cpu --allowlist tools/stubtest_allowlist.txt
 	$(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 

@@ -42,7 +42,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'etaflow' has no attribute 'perceptron'"):
-        _ = ef.perceptron
+        _ = untyped(ef).perceptron
 
 
 def test_version_is_that_of_the_project() -> None:
@@ -93,7 +93,7 @@ def test_build_info_describes_the_imported_build() -> None:
     ],
 )
 def test_choice_of_build(installed: tuple[str, ...], best: str, forced: str | None, chosen: str) -> None:
-    assert _private(_core)._choose(installed, best, forced) == chosen
+    assert untyped(_core)._choose(installed, best, forced) == chosen
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_choice_of_build(installed: tuple[str, ...], best: str, forced: str | No
 )
 def test_no_build_says_why(installed: tuple[str, ...], best: str, forced: str | None, message: str) -> None:
     with pytest.raises(ImportError, match=message):
-        _private(_core)._choose(installed, best, forced)
+        untyped(_core)._choose(installed, best, forced)
 
 
-def _private(module: ModuleType) -> ModuleType:
-    return module  # the stub of _core hides what is private
+def untyped(module: ModuleType) -> ModuleType:
+    return module  # for what the stub of _core and the type of etaflow do not have
 
 
 # --- the stub -----------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def _lookup(name: str) -> Any:
     if name == "__version__":
         return import_module("etaflow._core").build_info()["version"]
     if name not in _HOMES:
@@ -65,6 +65,10 @@ def __getattr__(name: str) -> Any:
     value = getattr(module, attribute) if attribute else module
     globals()[name] = value  # the next use finds it at once
     return value
+
+
+if not TYPE_CHECKING:  # type checkers take the imports above, and see an unknown name as what it is
+    __getattr__ = _lookup
 
 
 def __dir__() -> list[str]:
