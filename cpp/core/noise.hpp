@@ -14,6 +14,7 @@
 
 #include "philox.hpp"
 #include "streams.hpp"
+#include "vector_math.hpp"
 
 namespace etaflow {
 
@@ -26,13 +27,23 @@ inline constexpr std::size_t noise_chunk = 128;  // normals made at a time: 2 KB
     return (static_cast<double>(static_cast<std::int64_t>(word >> 11)) + 0.5) * 0x1p-53;
 }
 
-// noise_chunk words -> as many normals.
-inline void box_muller(const std::uint64_t* words, double* z) {
-    for (std::size_t i = 0; i < noise_chunk; i += 2) {
-        const double radius = std::sqrt(-2 * std::log(unit_interval(words[i])));
-        const double angle = 2 * std::numbers::pi * unit_interval(words[i + 1]);
-        z[i] = radius * std::cos(angle);
-        z[i + 1] = radius * std::sin(angle);
+// Element 2m is first[m], element 2m + 1 is second[m].
+struct Normals {
+    alignas(vector_bytes) double first[noise_chunk / 2], second[noise_chunk / 2];
+};
+
+// Whole vectors, so that an element is computed by the same instructions wherever a request ends.
+[[gnu::noinline]] inline void box_muller(const std::uint64_t (&words)[noise_chunk], std::size_t pairs, Normals& z) {
+    const std::size_t padded = (pairs + lanes<double> - 1) / lanes<double> * lanes<double>;
+    for (std::size_t m = 0; m < padded; ++m) {
+        z.first[m] = unit_interval(words[2 * m]);
+        z.second[m] = unit_interval(words[2 * m + 1]);
+    }
+    for (std::size_t m = 0; m < padded; m += lanes<double>) {
+        const Vec<double> radius = sqrt(-2.0 * log(load(z.first + m)));
+        const SinCos<double> angle = sincos(2 * std::numbers::pi * load(z.second + m));
+        store(z.first + m, radius * angle.cos);
+        store(z.second + m, radius * angle.sin);
     }
 }
 
@@ -40,12 +51,16 @@ inline void box_muller(const std::uint64_t* words, double* z) {
 template <class Use>
 inline void for_each_normal(PhiloxKey key, std::uint64_t step, std::size_t count, Use use) {
     std::uint64_t words[noise_chunk] = {};
-    double z[noise_chunk];
+    Normals z;
     for (std::size_t begin = 0; begin < count; begin += noise_chunk) {
-        const std::size_t size = std::min(noise_chunk, count - begin);
+        const std::size_t size = std::min(noise_chunk, count - begin), pairs = size / 2;
         philox_words(key, {0, noise_stream, step, 0}, begin, size + size % 2, words);
-        box_muller(words, z);
-        for (std::size_t i = 0; i < size; ++i) use(begin + i, z[i]);
+        box_muller(words, (size + 1) / 2, z);
+        for (std::size_t m = 0; m < pairs; ++m) {
+            use(begin + 2 * m, z.first[m]);
+            use(begin + 2 * m + 1, z.second[m]);
+        }
+        if (size % 2 != 0) use(begin + size - 1, z.first[pairs]);
     }
 }
 
