@@ -3,7 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "objective.hpp"
+#include "core/objective.hpp"
 
 namespace etaflow::bindings {
 

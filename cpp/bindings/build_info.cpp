@@ -4,8 +4,8 @@
 #include <string>
 
 #include "bindings.hpp"
-#include "parallel.hpp"
-#include "simd.hpp"
+#include "core/parallel.hpp"
+#include "core/simd.hpp"
 
 namespace etaflow::bindings {
 

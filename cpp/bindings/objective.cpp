@@ -1,4 +1,4 @@
-#include "objective.hpp"
+#include "core/objective.hpp"
 
 #include <pybind11/stl.h>
 

@@ -3,7 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "parallel.hpp"
+#include "core/parallel.hpp"
 
 namespace etaflow::bindings {
 

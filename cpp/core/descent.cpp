@@ -1,0 +1,387 @@
+#include "descent.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "curvature.hpp"
+#include "stepper.hpp"
+
+namespace etaflow {
+
+namespace {
+
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t chunk_steps = 64;  // steps between two looks at the clock and at divergence
+
+bool about_the_next_step(Quantity q) { return q == Quantity::batch_loss || q == Quantity::update_norm; }
+
+// Quantities at one theta, each computed when first asked for.
+template <class T>
+class Measurement {
+  public:
+    Measurement(const DescentPlan<T>& plan, Stepper<T>& stepper, int lane, std::int64_t step, int threads,
+                Control& control)
+        : plan_(plan), stepper_(stepper), lane_(lane), step_(step), threads_(threads), control_(control) {}
+
+    double operator()(Quantity q) {
+        switch (q) {
+            case Quantity::loss: return loss();
+            case Quantity::grad_norm2: return dot(gradient(), gradient());
+            case Quantity::accuracy: return plan_.objective->accuracy(theta(), threads_, control_);
+            case Quantity::validation_loss: return plan_.validation->value(theta(), nullptr, threads_, control_);
+            case Quantity::batch_loss: return stepper_.batch_loss(lane_, step_ + 1);
+            case Quantity::rayleigh: return rayleigh();
+            default: return std::numeric_limits<double>::quiet_NaN();
+        }
+    }
+
+    const T* theta() {
+        if (theta_.empty()) {
+            theta_.resize(size());
+            stepper_.theta(lane_, theta_.data());
+        }
+        return theta_.data();
+    }
+    // Announces that the gradient will be asked for too, so that one pass serves both.
+    void want_gradient() { gradient(); }
+
+  private:
+    std::size_t size() const { return static_cast<std::size_t>(plan_.objective->num_params()); }
+
+    double dot(const T* u, const T* v) const {
+        double total = 0;
+        for (std::size_t j = 0; j < size(); ++j) total += static_cast<double>(u[j]) * static_cast<double>(v[j]);
+        return total;
+    }
+    double loss() {
+        if (!has_loss_) {
+            if (stepper_.full_gradient(nullptr))
+                stepper_.full_gradient(&loss_);
+            else
+                loss_ = plan_.objective->value(theta(), nullptr, threads_, control_);
+            has_loss_ = true;
+        }
+        return loss_;
+    }
+    const T* gradient() {
+        if (gradient_) return gradient_;
+        gradient_ = stepper_.full_gradient(&loss_);
+        if (!gradient_) {
+            gradient_memory_.resize(size());
+            loss_ = plan_.objective->value(theta(), gradient_memory_.data(), threads_, control_);
+            gradient_ = gradient_memory_.data();
+        }
+        has_loss_ = true;
+        return gradient_;
+    }
+    // g'Hg / g'g (Fleischmann 2021, eq. 4.28)
+    double rayleigh() {
+        Buffer<T> product(size());
+        const T* g = gradient();
+        hessian_vector(*plan_.objective, theta(), g, product.data(), threads_, control_);
+        return dot(g, product.data()) / dot(g, g);
+    }
+
+    const DescentPlan<T>& plan_;
+    Stepper<T>& stepper_;
+    int lane_;
+    std::int64_t step_;
+    int threads_;
+    Control& control_;
+    Buffer<T> theta_, gradient_memory_;
+    const T* gradient_ = nullptr;
+    double loss_ = 0;
+    bool has_loss_ = false;
+};
+
+// Runs that make their steps together: all at the same step when it begins.
+template <class T>
+class Unit {
+  public:
+    Unit(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneLayout* layout,
+         const std::vector<std::int64_t>& runs, std::int64_t until, int threads, Control& control,
+         std::atomic<std::int64_t>& progress)
+        : plan_(plan), state_(state), runs_(runs), until_(until), threads_(threads), control_(control),
+          progress_(progress), step_(state.step[runs.front()]), alive_(runs.size(), true) {
+        if (layout)
+            stepper_ = std::make_unique<LaneStepper<T>>(plan, *layout, runs, threads, quiet_);
+        else
+            stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
+        for (std::size_t lane = 0; lane < runs.size(); ++lane) stepper_->load(static_cast<int>(lane), state, runs[lane]);
+        alphas_.resize(static_cast<std::size_t>(chunk_steps * stepper_->width()));
+        for (const Record& record : plan.records) {
+            const std::int64_t* first = std::lower_bound(record.steps, record.steps + record.count, step_ + (step_ > 0));
+            cursors_.push_back(first - record.steps);
+            track_time_ = track_time_ || record.quantity == Quantity::time;
+        }
+        wants_gradient_ = wants(Quantity::grad_norm2);
+    }
+
+    void run() {
+        write_records();  // of step 0
+        while (step_ < until_ && any_alive() && !control_.stopped()) {
+            look_before_step();
+            if (!any_alive()) break;
+            prepare_next_records();
+            advance(next_event() - step_);
+            write_records();
+            control_.poll();
+        }
+        for (std::size_t lane = 0; lane < runs_.size(); ++lane)
+            if (alive_[lane]) finish(lane, RunStatus::running);
+    }
+
+  private:
+    bool any_alive() const { return std::find(alive_.begin(), alive_.end(), true) != alive_.end(); }
+
+    bool wants(Quantity q) const {
+        return std::find(plan_.means.begin(), plan_.means.end(), q) != plan_.means.end();
+    }
+
+    template <class F>
+    void for_alive(F f) {
+        for (std::size_t lane = 0; lane < runs_.size(); ++lane)
+            if (alive_[lane]) f(lane, runs_[lane]);
+    }
+
+    Measurement<T> measure(std::size_t lane) {
+        return {plan_, *stepper_, static_cast<int>(lane), step_, threads_, quiet_};
+    }
+
+    void finish(std::size_t lane, RunStatus status) {
+        stepper_->store(static_cast<int>(lane), state_, runs_[lane]);
+        end(lane, status, step_);
+    }
+    void end(std::size_t lane, RunStatus status, std::int64_t step) {
+        state_.step[runs_[lane]] = step;
+        state_.status[runs_[lane]] = static_cast<std::int8_t>(status);
+        alive_[lane] = false;
+    }
+
+    // Means and rules, which see theta_k before step k.
+    void look_before_step() {
+        const bool rule_due =
+            std::any_of(plan_.rules.begin(), plan_.rules.end(), [&](const Rule& rule) { return rule.due(step_); });
+        if (plan_.means.empty() && !rule_due) return;
+        for_alive([&](std::size_t lane, std::int64_t run) {
+            Measurement<T> at = measure(lane);
+            if (wants_gradient_) at.want_gradient();
+            for (std::size_t i = 0; i < plan_.means.size(); ++i)
+                state_.sums[run * static_cast<std::int64_t>(plan_.means.size()) + static_cast<std::int64_t>(i)] +=
+                    at(plan_.means[i]);
+            for (std::size_t i = 0; i < plan_.rules.size(); ++i) apply(i, lane, run, at);
+        });
+    }
+
+    void apply(std::size_t i, std::size_t lane, std::int64_t run, Measurement<T>& at) {
+        const Rule& rule = plan_.rules[i];
+        if (!alive_[lane] || !rule.due(step_)) return;
+        RuleMemory& memory = state_.rules[run * static_cast<std::int64_t>(plan_.rules.size()) + static_cast<std::int64_t>(i)];
+        switch (apply_rule(rule, at(rule.monitor), memory)) {
+            case RuleVerdict::go_on: break;
+            case RuleVerdict::shrink: state_.scale[run] *= rule.factor; break;
+            case RuleVerdict::stop: finish(lane, RunStatus::stopped); break;
+        }
+    }
+
+    std::int64_t next_event() const {
+        std::int64_t next = std::min(until_, step_ + chunk_steps);
+        if (!plan_.means.empty()) next = step_ + 1;
+        for (const Rule& rule : plan_.rules) next = std::min(next, rule.next_due(step_));
+        for (std::size_t r = 0; r < plan_.records.size(); ++r) {
+            const std::int64_t due = next_record(r);
+            if (due == never) continue;
+            const bool before = about_the_next_step(plan_.records[r].quantity) && due > step_ + 1;
+            next = std::min(next, before ? due - 1 : due);
+        }
+        return next;
+    }
+    std::int64_t next_record(std::size_t r) const {
+        return cursors_[r] < plan_.records[r].count ? plan_.records[r].steps[cursors_[r]] : never;
+    }
+
+    double* scalar_slot(std::size_t r, std::int64_t run) const {
+        return static_cast<double*>(plan_.records[r].out) + run * plan_.records[r].count + cursors_[r];
+    }
+
+    // What must be known of theta before the step whose record is due after it.
+    void prepare_next_records() {
+        for (std::size_t r = 0; r < plan_.records.size(); ++r) {
+            const Quantity q = plan_.records[r].quantity;
+            if (!about_the_next_step(q) || next_record(r) != step_ + 1) continue;
+            if (q == Quantity::update_norm) before_.resize(runs_.size() * parameters());
+            for_alive([&](std::size_t lane, std::int64_t run) {
+                if (q == Quantity::batch_loss)
+                    *scalar_slot(r, run) = measure(lane)(q);
+                else
+                    stepper_->theta(static_cast<int>(lane), before_.data() + lane * parameters());
+            });
+        }
+    }
+
+    std::size_t parameters() const { return static_cast<std::size_t>(plan_.objective->num_params()); }
+
+    void write_records() {
+        bool due = false;
+        for (std::size_t r = 0; r < plan_.records.size(); ++r) due = due || next_record(r) == step_;
+        if (!due) return;
+        for_alive([&](std::size_t lane, std::int64_t run) {
+            Measurement<T> at = measure(lane);
+            for (std::size_t r = 0; r < plan_.records.size(); ++r)
+                if (plan_.records[r].quantity == Quantity::grad_norm2 && next_record(r) == step_) at.want_gradient();
+            for (std::size_t r = 0; r < plan_.records.size(); ++r)
+                if (next_record(r) == step_) write_record(r, lane, run, at);
+        });
+        for (std::size_t r = 0; r < plan_.records.size(); ++r) cursors_[r] += next_record(r) == step_;
+    }
+
+    void write_record(std::size_t r, std::size_t lane, std::int64_t run, Measurement<T>& at) {
+        const Record& record = plan_.records[r];
+        switch (record.quantity) {
+            case Quantity::theta:
+                std::copy_n(at.theta(), parameters(),
+                            static_cast<T*>(record.out) +
+                                static_cast<std::size_t>(run * record.count + cursors_[r]) * parameters());
+                break;
+            case Quantity::time: *scalar_slot(r, run) = state_.time[run]; break;
+            case Quantity::batch_loss: break;  // written before the step
+            case Quantity::update_norm:
+                if (step_ > 0) *scalar_slot(r, run) = distance(at.theta(), before_.data() + lane * parameters());
+                break;
+            default: *scalar_slot(r, run) = at(record.quantity);
+        }
+    }
+
+    double distance(const T* u, const T* v) const {
+        double total = 0;
+        for (std::size_t j = 0; j < parameters(); ++j) {
+            const double difference = static_cast<double>(u[j]) - static_cast<double>(v[j]);
+            total += difference * difference;
+        }
+        return std::sqrt(total);
+    }
+
+    void advance(std::int64_t count) {
+        const int width = stepper_->width();
+        for (std::int64_t s = 0; s < count; ++s) {
+            const double alpha = plan_.step_size(step_ + s + 1);
+            for (int lane = 0; lane < width; ++lane) {
+                const std::size_t of = static_cast<std::size_t>(lane) < runs_.size() ? static_cast<std::size_t>(lane) : 0;
+                alphas_[static_cast<std::size_t>(s * width + lane)] = static_cast<T>(alpha * state_.scale[runs_[of]]);
+            }
+        }
+        stepper_->save();
+        stepper_->advance(step_, count, alphas_.data());
+        if (any_diverged(stepper_->diverged())) {
+            stepper_->restore();
+            find_divergence(count);
+        }
+        for_alive([&](std::size_t, std::int64_t run) { add_time(run, count); });
+        progress_.fetch_add(count * static_cast<std::int64_t>(runs_.size()), std::memory_order_relaxed);
+        step_ += count;
+    }
+
+    void add_time(std::int64_t run, std::int64_t count) {
+        if (!track_time_) return;
+        for (std::int64_t s = 1; s <= count; ++s) state_.time[run] += plan_.step_size(step_ + s) * state_.scale[run];
+    }
+
+    bool any_diverged(IntVec<T> mask) const {
+        for (std::size_t lane = 0; lane < runs_.size(); ++lane)
+            if (alive_[lane] && mask[lane]) return true;
+        return false;
+    }
+
+    // Makes the chunk again, one step at a time, and ends each diverging run at its last finite theta.
+    void find_divergence(std::int64_t count) {
+        for (std::int64_t s = 0; s < count; ++s) {
+            stepper_->save();
+            stepper_->advance(step_ + s, 1, alphas_.data() + s * stepper_->width());
+            const IntVec<T> mask = stepper_->diverged();
+            for_alive([&](std::size_t lane, std::int64_t run) {
+                if (!mask[lane]) return;
+                stepper_->store_saved(static_cast<int>(lane), state_, run);
+                add_time(run, s);
+                end(lane, RunStatus::diverged, step_ + s);
+            });
+        }
+    }
+
+    const DescentPlan<T>& plan_;
+    const DescentState<T>& state_;
+    std::vector<std::int64_t> runs_;
+    std::int64_t until_;
+    int threads_;
+    Control& control_;
+    Control quiet_;  // a step once begun is finished
+    std::atomic<std::int64_t>& progress_;
+    std::int64_t step_;
+    std::vector<bool> alive_;
+    std::unique_ptr<Stepper<T>> stepper_;
+    Buffer<T> alphas_, before_;
+    std::vector<std::int64_t> cursors_;
+    bool track_time_ = false, wants_gradient_ = false;
+};
+
+// Looking at whole-set quantities costs far more than the steps: then a unit is one run, for balance over threads.
+template <class T>
+bool dominated_by_looking(const DescentPlan<T>& plan) {
+    double looks = plan.means.empty() ? 0 : 1;
+    for (const Rule& rule : plan.rules) looks += 1 / static_cast<double>(rule.every);
+    for (const Record& record : plan.records)
+        if (record.quantity != Quantity::theta && record.count > 2)
+            looks += static_cast<double>(record.count) /
+                     static_cast<double>(record.steps[record.count - 1] - record.steps[0]);
+    return looks * static_cast<double>(plan.objective->size()) > 8.0 * lanes<T> * static_cast<double>(plan.batch);
+}
+
+template <class T>
+std::vector<std::vector<std::int64_t>> make_units(const DescentPlan<T>& plan, const DescentState<T>& state,
+                                                  std::int64_t until, std::int64_t most) {
+    std::vector<std::vector<std::int64_t>> units;
+    for (std::int64_t run = 0; run < plan.runs; ++run) {
+        if (state.status[run] != static_cast<std::int8_t>(RunStatus::running)) continue;
+        if (state.step[run] > until || (state.step[run] == until && until > 0)) continue;
+        if (units.empty() || static_cast<std::int64_t>(units.back().size()) == most ||
+            state.step[units.back().front()] != state.step[run])
+            units.emplace_back();
+        units.back().push_back(run);
+    }
+    return units;
+}
+
+}  // namespace
+
+template <class T>
+void descend(const DescentPlan<T>& plan, const DescentState<T>& state, std::int64_t until, int threads,
+             Control& control, std::atomic<std::int64_t>& progress) {
+    const Objective<T>& f = *plan.objective;
+    const bool in_lanes = plan.batch > 0 && plan.batch < panel_batch;
+    std::int64_t most = 1;
+    if (in_lanes && !dominated_by_looking(plan))
+        most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, lanes<T>);
+    const auto units = make_units(plan, state, until, most);
+    const std::unique_ptr<LaneLayout> layout = in_lanes ? std::make_unique<LaneLayout>(f.net()) : nullptr;
+    const auto work = [&](std::size_t u, int inner) {
+        Unit<T>(plan, state, layout.get(), units[u], until, inner, control, progress).run();
+    };
+    const double look = f.gradient_flops(in_lanes || plan.batch == 0 ? f.size() : plan.batch);
+    if (static_cast<int>(units.size()) < threads && threads_for(look, threads) > 1) {
+        for (std::size_t u = 0; u < units.size() && !control.stopped(); ++u) work(u, threads);
+        return;
+    }
+    double flops = 0;
+    for (const auto& unit : units)
+        flops += static_cast<double>(unit.size()) * static_cast<double>(until - state.step[unit.front()]) *
+                 f.gradient_flops(plan.batch > 0 ? plan.batch : f.size());
+    parallel_for(threads_for(flops, threads), static_cast<std::int64_t>(units.size()), control,
+                 [&](std::int64_t u) { work(static_cast<std::size_t>(u), 1); });
+}
+
+template void descend(const DescentPlan<double>&, const DescentState<double>&, std::int64_t, int, Control&,
+                      std::atomic<std::int64_t>&);
+template void descend(const DescentPlan<float>&, const DescentState<float>&, std::int64_t, int, Control&,
+                      std::atomic<std::int64_t>&);
+
+}  // namespace etaflow

@@ -1,0 +1,292 @@
+// Small networks, small batches: one SIMD lane is one run.
+//
+// A block holds as many runs as a vector has lanes, and all its weights stay in the cache while it makes many steps.
+// A layer's outputs are cut into groups of at most eight (balanced: 10 = 5 + 5), and a group's weights lie as
+//
+//   [input, the bias last][output in the group][lane]
+//
+// so one sweep over the inputs serves a whole group from registers. The layer that reads the data is updated late:
+// step k's change w -= alpha delta x_k is made in the same sweep that multiplies w with x_{k+1}, so its weights, most
+// of the network, cross the cache once a step.
+//
+// Every lane goes through the same operations in the same order whatever the other lanes hold: a run's bits do not
+// depend on its company. Sums run over the inputs in order; layers of at most `narrow_outputs` outputs, too few to hide
+// the latency of an addition, sum eight interleaved parts, added as a fixed tree.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "buffer.hpp"
+#include "loss.hpp"
+#include "network.hpp"
+#include "panel.hpp"
+#include "samples.hpp"
+
+namespace etaflow {
+
+inline constexpr int narrow_outputs = 3;
+inline constexpr int partial_sums = 8;
+inline constexpr int group_outputs = 8;
+
+struct LaneGroup {
+    int first;             // first output
+    int size;              // outputs; 1 in a narrow layer
+    std::ptrdiff_t offset;  // of the group's weights, in vectors
+};
+
+struct LaneLayer {
+    int inner;  // inputs, and one for the bias
+    int in;
+    int out;
+    bool narrow;
+    ActivationSpec activation;
+    std::vector<LaneGroup> groups;
+};
+
+// Where each parameter of theta lies in a block.
+class LaneLayout {
+  public:
+    explicit LaneLayout(const Network& net) : position_(net.num_params()) {
+        std::ptrdiff_t offset = 0;
+        for (const Layer& layer : net.layers()) {
+            LaneLayer lane{layer.in + layer.bias, layer.in, layer.out, layer.out <= narrow_outputs, layer.activation, {}};
+            for_each_piece(layer.out, lane.narrow ? 1 : group_outputs, [&](int first, int size) {
+                lane.groups.push_back({first, size, offset});
+                for (int o = 0; o < size; ++o) {
+                    for (int i = 0; i < layer.in; ++i)
+                        position_[layer.weights + std::int64_t{first + o} * layer.in + i] = offset + i * size + o;
+                    if (layer.bias) position_[layer.biases + first + o] = offset + layer.in * size + o;
+                }
+                offset += std::ptrdiff_t{lane.inner} * size;
+            });
+            layers_.push_back(std::move(lane));
+        }
+    }
+
+    const std::vector<LaneLayer>& layers() const { return layers_; }
+    std::int64_t vectors() const { return static_cast<std::int64_t>(position_.size()); }
+
+    // theta (d) of one lane into and out of a block.
+    template <class T>
+    void load(const T* theta, int lane, T* block) const {
+        for (std::size_t j = 0; j < position_.size(); ++j) block[position_[j] * lanes<T> + lane] = theta[j];
+    }
+    template <class T>
+    void store(const T* block, int lane, T* theta) const {
+        for (std::size_t j = 0; j < position_.size(); ++j) theta[j] = block[position_[j] * lanes<T> + lane];
+    }
+
+  private:
+    std::vector<LaneLayer> layers_;
+    std::vector<std::ptrdiff_t> position_;
+};
+
+namespace detail {
+
+// z[o] = sum_i w[i][o] x[i]; with `update`, w += change[o] * old[i] first.
+template <int size, int parts, bool update, class T>
+inline void lane_sweep(int inner, Vec<T>* w, const Vec<T>* old, const Vec<T>* x, const Vec<T>* change, Vec<T>* z) {
+    Vec<T> acc[parts][size], step[size];
+    for (int o = 0; o < size; ++o) {
+        for (int p = 0; p < parts; ++p) acc[p][o] = Vec<T>{};
+        if constexpr (update) step[o] = change[o];
+    }
+    const auto one_input = [&](int i, int part) {
+        const Vec<T> in = x[i];
+        Vec<T> before{};
+        if constexpr (update) before = old[i];
+        for (int o = 0; o < size; ++o) {
+            Vec<T> weight = w[i * size + o];
+            if constexpr (update) {
+                weight = fma(step[o], before, weight);
+                w[i * size + o] = weight;
+            }
+            acc[part][o] = fma(weight, in, acc[part][o]);
+        }
+    };
+    int i = 0;
+    for (; i + parts <= inner; i += parts)
+        for (int p = 0; p < parts; ++p) one_input(i + p, p);
+    if constexpr (parts > 1)
+        for (int p = 0; i + p < inner; ++p) one_input(i + p, p);
+    for (int s = parts / 2; s > 0; s /= 2)
+        for (int p = 0; p < s; ++p)
+            for (int o = 0; o < size; ++o) acc[p][o] = acc[p][o] + acc[p + s][o];
+    for (int o = 0; o < size; ++o) z[o] = acc[0][o];
+}
+
+// below[i] (+)= sum_o w[i][o] delta[o], and then w += delta[o] * a[i] (`change` w) or g (+)= delta[o] * a[i].
+enum class LaneBackward { change_weights, set_gradient, add_gradient };
+
+template <int size, LaneBackward what, class T>
+inline void lane_backward(const LaneLayer& layer, Vec<T>* w, Vec<T>* g, const Vec<T>* a, const Vec<T>* delta,
+                          bool first_group, Vec<T>* below) {
+    Vec<T> d[size];
+    for (int o = 0; o < size; ++o) d[o] = delta[o];
+    for (int i = 0; i < layer.inner; ++i) {
+        const Vec<T> in = a[i];
+        Vec<T> total = below && !first_group && i < layer.in ? below[i] : Vec<T>{};
+        for (int o = 0; o < size; ++o) {
+            const Vec<T> weight = w[i * size + o];
+            total = fma(weight, d[o], total);
+            if constexpr (what == LaneBackward::change_weights) w[i * size + o] = fma(d[o], in, weight);
+            if constexpr (what == LaneBackward::set_gradient) g[i * size + o] = d[o] * in;
+            if constexpr (what == LaneBackward::add_gradient) g[i * size + o] = fma(d[o], in, g[i * size + o]);
+        }
+        if (below && i < layer.in) below[i] = total;
+    }
+}
+
+}  // namespace detail
+
+// The steps of one block. Weights, and the gradient where it is formed, are in LaneLayout order.
+template <class T>
+class LaneBlock {
+  public:
+    LaneBlock(const Network& net, const LaneLayout& layout, const Rows<T>& rows, Loss loss)
+        : layout_(layout), rows_(rows), loss_(loss), weights_(layout.vectors() * lanes<T>) {
+        const int depth = static_cast<int>(layout.layers().size());
+        std::ptrdiff_t size = 2 * rows.stride() + net.outputs();
+        for (const LaneLayer& layer : layout.layers()) size += 4 * (layer.out + 1);
+        memory_.assign(size * lanes<T>, T(0));
+        Vec<T>* at = as_vectors(memory_.data());
+        const auto take = [&](std::ptrdiff_t n) {
+            Vec<T>* p = at;
+            at += n;
+            return p;
+        };
+        x_ = take(rows.stride());
+        old_ = take(rows.stride());
+        a_.resize(depth + 1);
+        s_.resize(depth + 1);
+        z_.resize(depth + 1);
+        delta_.resize(depth + 1);
+        for (int l = 1; l <= depth; ++l) {
+            const int out = layout.layers()[l - 1].out;
+            for (auto* kind : {&a_, &s_, &z_, &delta_}) (*kind)[l] = take(out + 1);
+            a_[l][out] = set1<T>(1);  // the input of the next layer's bias
+        }
+    }
+
+    Vec<T>* weights() { return as_vectors(weights_.data()); }
+    T* data() { return weights_.data(); }
+
+    // Plain SGD, one observation per run: w -= alpha * factor * dL. The change of the first layer stays pending.
+    void sgd_step(const std::int32_t* index, Vec<T> alpha, T factor) {
+        std::swap(x_, old_);
+        read(index);
+        if (pending_)
+            forward<true>();
+        else
+            forward<false>();
+        output(-(alpha * factor));
+        backward<detail::LaneBackward::change_weights>(nullptr);
+        pending_ = true;
+    }
+
+    // Applies the pending change. Must be called before anyone looks at the weights.
+    void flush() {
+        if (!pending_) return;
+        pending_ = false;
+        const LaneLayer& layer = layout_.layers()[0];
+        for (const LaneGroup& group : layer.groups) {
+            Vec<T>* w = weights() + group.offset;
+            for (int i = 0; i < layer.inner; ++i)
+                for (int o = 0; o < group.size; ++o)
+                    w[i * group.size + o] = fma(delta_[1][group.first + o], x_[i], w[i * group.size + o]);
+        }
+    }
+
+    // g = factor * sum over the batch of each run; index is [draw][lane].
+    void gradient(const std::int32_t* index, std::int64_t batch, T factor, Vec<T>* g) {
+        for (std::int64_t j = 0; j < batch; ++j) {
+            read(index + j * lanes<T>);
+            forward<false>();
+            output(set1<T>(factor));
+            if (j == 0)
+                backward<detail::LaneBackward::set_gradient>(g);
+            else
+                backward<detail::LaneBackward::add_gradient>(g);
+        }
+    }
+
+  private:
+    static Vec<T>* as_vectors(T* p) { return reinterpret_cast<Vec<T>*>(p); }
+
+    // Each lane's observation, transposed into vectors.
+    void read(const std::int32_t* index) {
+        const T* row[lanes<T>];
+        for (int i = 0; i < lanes<T>; ++i) row[i] = rows_.row(index[i]);
+        const int used = rows_.inputs() + 1 + rows_.targets();
+        for (int k = 0; k < used; k += lanes<T>) {
+            Vec<T> square[lanes<T>];
+            for (int i = 0; i < lanes<T>; ++i) square[i] = load(row[i] + k);
+            transpose<T>(square);
+            for (int i = 0; i < lanes<T>; ++i) x_[k + i] = square[i];
+        }
+    }
+
+    template <bool update>
+    void forward() {
+        const int depth = static_cast<int>(layout_.layers().size());
+        for (int l = 1; l <= depth; ++l) {
+            const LaneLayer& layer = layout_.layers()[l - 1];
+            for (const LaneGroup& group : layer.groups) {
+                if (update && l == 1)
+                    sweep<true>(layer, group, x_, delta_[1] + group.first, z_[l] + group.first);
+                else
+                    sweep<false>(layer, group, l == 1 ? x_ : a_[l - 1], nullptr, z_[l] + group.first);
+            }
+            activate<1, T>(layer.activation, layer.out, z_[l], a_[l], s_[l], nullptr);
+        }
+    }
+
+    template <bool update>
+    void sweep(const LaneLayer& layer, const LaneGroup& group, const Vec<T>* x, const Vec<T>* change, Vec<T>* z) {
+        Vec<T>* w = weights() + group.offset;
+        if (layer.narrow) return detail::lane_sweep<1, partial_sums, update, T>(layer.inner, w, old_, x, change, z);
+        with_constant<group_outputs>(group.size, [&](auto size) {
+            if constexpr (size > narrow_outputs)
+                detail::lane_sweep<size, 1, update, T>(layer.inner, w, old_, x, change, z);
+        });
+    }
+
+    void output(Vec<T> factor) {
+        const int depth = static_cast<int>(layout_.layers().size()), units = layout_.layers()[depth - 1].out;
+        const OutputLayer<T> out{units, 1, z_[depth], a_[depth], s_[depth], x_ + rows_.inputs() + 1};
+        output_terms<false, true, T>(loss_, out, delta_[depth]);
+        for (int k = 0; k < units; ++k) delta_[depth][k] = delta_[depth][k] * factor;
+    }
+
+    // Changes the weights (all but the first layer's, which stay pending), or writes g.
+    template <detail::LaneBackward what>
+    void backward(Vec<T>* g) {
+        constexpr bool change = what == detail::LaneBackward::change_weights;
+        for (int l = static_cast<int>(layout_.layers().size()); l >= 1; --l) {
+            if (change && l == 1) return;
+            const LaneLayer& layer = layout_.layers()[l - 1];
+            Vec<T>* below = l > 1 ? delta_[l - 1] : nullptr;
+            for (const LaneGroup& group : layer.groups) {
+                with_constant<group_outputs>(group.size, [&](auto size) {
+                    if constexpr (size > narrow_outputs || size == 1)
+                        detail::lane_backward<size, what, T>(layer, weights() + group.offset, g ? g + group.offset : nullptr,
+                                                             l > 1 ? a_[l - 1] : x_, delta_[l] + group.first,
+                                                             group.first == 0, below);
+                });
+            }
+            if (below)
+                for (int i = 0; i < layer.in; ++i) below[i] = below[i] * s_[l - 1][i];
+        }
+    }
+
+    const LaneLayout& layout_;
+    const Rows<T>& rows_;
+    Loss loss_;
+    Buffer<T> weights_, memory_;
+    Vec<T>*x_, *old_;
+    std::vector<Vec<T>*> a_, s_, z_, delta_;
+    bool pending_ = false;
+};
+
+}  // namespace etaflow

@@ -1,0 +1,303 @@
+// The two ways to make steps: many runs in the lanes of a block, or one run whose samples are the lanes.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "descent.hpp"
+#include "lanes.hpp"
+#include "noise.hpp"
+
+namespace etaflow {
+
+// Batches below this size are served by LaneStepper, where a lane is a run; larger ones fill the lanes themselves. The
+// choice depends on the batch alone, so a run makes the same steps alone and in company.
+inline constexpr std::int64_t panel_batch = 16;
+
+template <class T>
+class Stepper {
+  public:
+    virtual ~Stepper() = default;
+    virtual int width() const = 0;  // entries of one step's `alphas`
+    virtual void load(int lane, const DescentState<T>& state, std::int64_t run) = 0;
+    virtual void store(int lane, const DescentState<T>& state, std::int64_t run) const = 0;
+    virtual void theta(int lane, T* out) const = 0;  // (d)
+    // Makes steps first + 1 … first + count; alphas is [step][lane].
+    virtual void advance(std::int64_t first, std::int64_t count, const T* alphas) = 0;
+    virtual IntVec<T> diverged() const = 0;
+    // Remembers the present state, returns to it, or stores one lane of the remembered state.
+    virtual void save() = 0;
+    virtual void restore() = 0;
+    virtual void store_saved(int lane, const DescentState<T>& state, std::int64_t run) = 0;
+    // Loss and gradient of the whole set at the present theta, where the next step computes them anyway.
+    virtual const T* full_gradient(double* /*loss*/) { return nullptr; }
+    // The loss of the batch of step `step`, the next one, at the present theta.
+    virtual double batch_loss(int lane, std::int64_t step) = 0;
+};
+
+template <class T>
+Sampler make_sampler(const DescentPlan<T>& plan, std::int64_t run) {
+    const std::int64_t* rows =
+        plan.indices ? plan.indices + (plan.index_runs == 1 ? 0 : run) * plan.index_count * plan.batch : nullptr;
+    return Sampler(plan.sampling, plan.objective->size(), plan.batch, plan.seed,
+                   static_cast<std::uint64_t>(plan.run_numbers[run]), rows, plan.first_step);
+}
+
+// f estimated from the batch of one step.
+template <class T>
+double loss_of_batch(const DescentPlan<T>& plan, Sampler& sampler, const T* theta, std::int64_t step, int threads,
+                     Control& control) {
+    const Objective<T>& f = *plan.objective;
+    if (plan.batch == 0) return f.value(theta, nullptr, threads, control);
+    std::vector<std::int32_t> indices(plan.batch);
+    sampler.fill(step - 1, 1, indices.data(), 1);
+    Panels<T> panels(plan.batch, f.rows().inputs(), f.rows().targets());
+    panels.fill(f.rows(), indices.data());
+    return f.evaluate(theta, panels, {true, nullptr, nullptr, f.scale(plan.batch), f.l2()}, threads, control);
+}
+
+template <class T>
+void step_noise(const DescentPlan<T>& plan, std::int64_t run, std::int64_t step, T* out) {
+    const auto draw = plan.noise_on_sphere ? sphere_noise<T> : gaussian_noise<T>;
+    const std::int64_t d = plan.objective->num_params();
+    draw(plan.seed, static_cast<std::uint64_t>(plan.run_numbers[run]), static_cast<std::uint64_t>(step),
+         static_cast<std::size_t>(d), out, 1);
+    const T sigma = static_cast<T>(plan.noise);
+    for (std::int64_t j = 0; j < d; ++j) out[j] *= sigma;
+}
+
+// theta and the optimizer's slots in some order of parameters, as whole vectors.
+template <class T>
+struct Moving {
+    std::int64_t vectors;
+    Vec<T>* theta;
+    Buffer<T> gradient, slot[2], noise, lower, upper;
+
+    void prepare(const DescentPlan<T>& plan, std::int64_t size, bool with_gradient) {
+        vectors = size;
+        const std::size_t elements = static_cast<std::size_t>(size) * lanes<T>;
+        if (with_gradient) gradient.assign(elements, T(0));
+        for (int i = 0; i < slots_of(plan.optimizer); ++i) slot[i].assign(elements, T(0));
+        if (plan.noise != 0) noise.assign(elements, T(0));
+        if (plan.lower) lower.assign(elements, T(0));
+        if (plan.lower) upper.assign(elements, T(0));
+    }
+    static Vec<T>* view(Buffer<T>& b) { return b.empty() ? nullptr : reinterpret_cast<Vec<T>*>(b.data()); }
+
+    void step(const DescentPlan<T>& plan, Vec<T> alpha, T pull, std::int64_t k) {
+        const Parameters<T> p{vectors,    theta,         view(gradient), view(slot[0]), view(slot[1]),
+                              view(noise), view(lower), view(upper)};
+        optimizer_step(plan.optimizer, p, plan.hyper, alpha, pull, k);
+    }
+
+    void save(Buffer<T>& saved) const {
+        const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
+        ensure(saved, 3 * size);
+        const T* from = reinterpret_cast<const T*>(theta);
+        std::copy(from, from + size, saved.begin());
+        for (int i = 0; i < 2; ++i) std::copy(slot[i].begin(), slot[i].end(), saved.begin() + (i + 1) * size);
+    }
+    void restore(const Buffer<T>& saved) {
+        const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
+        std::copy(saved.begin(), saved.begin() + size, reinterpret_cast<T*>(theta));
+        for (int i = 0; i < 2; ++i)
+            std::copy_n(saved.begin() + (i + 1) * size, slot[i].size(), slot[i].begin());
+    }
+};
+
+template <class T>
+class LaneStepper final : public Stepper<T> {
+  public:
+    LaneStepper(const DescentPlan<T>& plan, const LaneLayout& layout, const std::vector<std::int64_t>& runs,
+                int threads, Control& control)
+        : plan_(plan), layout_(layout), runs_(runs), threads_(threads), control_(control),
+          block_(plan.objective->net(), layout, plan.objective->rows(), plan.objective->loss()) {
+        fused_ = plan.optimizer == Optimizer::sgd && plan.batch == 1 && plan.noise == 0 && !plan.lower &&
+                 plan.objective->l2() == 0;
+        runs_.resize(lanes<T>, runs.front());  // lanes without a run of their own repeat the first one
+        for (const std::int64_t run : runs_) samplers_.push_back(make_sampler(plan, run));
+        moving_.theta = block_.weights();
+        moving_.prepare(plan, layout.vectors(), !fused_);
+        for (int lane = 0; plan.lower && lane < lanes<T>; ++lane) {
+            layout.load(plan.lower, lane, moving_.lower.data());
+            layout.load(plan.upper, lane, moving_.upper.data());
+        }
+        flat_.resize(static_cast<std::size_t>(layout.vectors()));
+    }
+
+    int width() const override { return lanes<T>; }
+
+    void load(int lane, const DescentState<T>& state, std::int64_t run) override {
+        const std::int64_t d = layout_.vectors();
+        const int last = lane == 0 ? lanes<T> : lane + 1;
+        for (int to = lane; to < last; ++to) {  // the first run also fills the lanes that may stay without one
+            layout_.load(state.theta + run * d, to, block_.data());
+            if (!moving_.slot[0].empty()) layout_.load(state.slot1 + run * d, to, moving_.slot[0].data());
+            if (!moving_.slot[1].empty()) layout_.load(state.slot2 + run * d, to, moving_.slot[1].data());
+        }
+    }
+    void store(int lane, const DescentState<T>& state, std::int64_t run) const override {
+        store_from(block_.data(), moving_.slot[0].data(), moving_.slot[1].data(), lane, state, run);
+    }
+    void theta(int lane, T* out) const override { layout_.store(block_.data(), lane, out); }
+
+    void advance(std::int64_t first, std::int64_t count, const T* alphas) override {
+        const std::int64_t batch = plan_.batch;
+        indices_.resize(static_cast<std::size_t>(count * batch * lanes<T>));
+        Sampler::fill_runs(samplers_.data(), lanes<T>, first, count, indices_.data());
+        const Objective<T>& f = *plan_.objective;
+        const T factor = static_cast<T>(f.scale(batch)), pull = static_cast<T>(2 * f.l2());
+        for (std::int64_t s = 0; s < count; ++s) {
+            const std::int32_t* index = indices_.data() + s * batch * lanes<T>;
+            const Vec<T> alpha = load_unaligned(alphas + s * lanes<T>);
+            if (fused_) {
+                block_.sgd_step(index, alpha, factor);
+                continue;
+            }
+            block_.gradient(index, batch, factor, Moving<T>::view(moving_.gradient));
+            if (plan_.noise != 0) draw_noise(first + s + 1);
+            moving_.step(plan_, alpha, pull, first + s + 1);
+        }
+        block_.flush();
+    }
+
+    IntVec<T> diverged() const override { return nonfinite_lanes<T>(moving_.theta, moving_.vectors); }
+    void save() override { moving_.save(saved_); }
+    void restore() override { moving_.restore(saved_); }
+    void store_saved(int lane, const DescentState<T>& state, std::int64_t run) override {
+        const std::size_t size = static_cast<std::size_t>(layout_.vectors()) * lanes<T>;
+        store_from(saved_.data(), saved_.data() + size, saved_.data() + 2 * size, lane, state, run);
+    }
+    double batch_loss(int lane, std::int64_t step) override {
+        theta(lane, flat_.data());
+        return loss_of_batch(plan_, samplers_[lane], flat_.data(), step, threads_, control_);
+    }
+
+  private:
+    void store_from(const T* theta, const T* slot1, const T* slot2, int lane, const DescentState<T>& state,
+                    std::int64_t run) const {
+        const std::int64_t d = layout_.vectors();
+        layout_.store(theta, lane, state.theta + run * d);
+        if (!moving_.slot[0].empty()) layout_.store(slot1, lane, state.slot1 + run * d);
+        if (!moving_.slot[1].empty()) layout_.store(slot2, lane, state.slot2 + run * d);
+    }
+    void draw_noise(std::int64_t step) {
+        for (int lane = 0; lane < lanes<T>; ++lane) {
+            step_noise(plan_, runs_[lane], step, flat_.data());
+            layout_.load(flat_.data(), lane, moving_.noise.data());
+        }
+    }
+
+    const DescentPlan<T>& plan_;
+    const LaneLayout& layout_;
+    std::vector<std::int64_t> runs_;
+    int threads_;
+    Control& control_;
+    LaneBlock<T> block_;
+    Moving<T> moving_;
+    bool fused_;
+    std::vector<Sampler> samplers_;
+    std::vector<std::int32_t> indices_;
+    Buffer<T> saved_, flat_;
+};
+
+template <class T>
+class PanelStepper final : public Stepper<T> {
+  public:
+    PanelStepper(const DescentPlan<T>& plan, std::int64_t run, int threads, Control& control)
+        : plan_(plan), run_(run), threads_(threads), control_(control), sampler_(make_sampler(plan, run)),
+          d_(plan.objective->num_params()) {
+        const std::int64_t vectors = (d_ + lanes<T> - 1) / lanes<T>;
+        theta_.assign(static_cast<std::size_t>(vectors) * lanes<T>, T(0));
+        moving_.theta = Moving<T>::view(theta_);
+        moving_.prepare(plan, vectors, true);
+        if (plan.lower) {
+            std::copy_n(plan.lower, d_, moving_.lower.begin());
+            std::copy_n(plan.upper, d_, moving_.upper.begin());
+        }
+        if (plan.batch > 0) {
+            indices_.resize(static_cast<std::size_t>(plan.batch));
+            batch_.resize(plan.batch, plan.objective->rows().inputs(), plan.objective->rows().targets());
+        }
+    }
+
+    int width() const override { return 1; }
+    void load(int, const DescentState<T>& state, std::int64_t run) override {
+        std::copy_n(state.theta + run * d_, d_, theta_.begin());
+        if (!moving_.slot[0].empty()) std::copy_n(state.slot1 + run * d_, d_, moving_.slot[0].begin());
+        if (!moving_.slot[1].empty()) std::copy_n(state.slot2 + run * d_, d_, moving_.slot[1].begin());
+        fresh_ = false;
+    }
+    void store(int, const DescentState<T>& state, std::int64_t run) const override {
+        store_from(theta_.data(), moving_.slot[0].data(), moving_.slot[1].data(), state, run);
+    }
+    void theta(int, T* out) const override { std::copy_n(theta_.begin(), d_, out); }
+
+    void advance(std::int64_t first, std::int64_t count, const T* alphas) override {
+        const Objective<T>& f = *plan_.objective;
+        for (std::int64_t s = 0; s < count; ++s) {
+            const std::int64_t step = first + s + 1;
+            if (plan_.batch == 0) {
+                full_gradient(nullptr);
+                fresh_ = false;
+            } else {
+                sampler_.fill(step - 1, 1, indices_.data(), 1);
+                batch_.fill(f.rows(), indices_.data());
+                f.evaluate(theta_.data(), batch_, {false, moving_.gradient.data(), nullptr, f.scale(plan_.batch), f.l2()},
+                           threads_, control_);
+            }
+            if (plan_.noise != 0) step_noise(plan_, run_, step, moving_.noise.data());
+            moving_.step(plan_, set1<T>(alphas[s]), T(0), step);
+        }
+    }
+
+    IntVec<T> diverged() const override {
+        T zero = 0;
+        for (std::int64_t j = 0; j < d_; ++j) zero += theta_[j] * T(0);
+        return set1_int<T>(zero != zero ? -1 : 0);
+    }
+    void save() override { moving_.save(saved_); }
+    void restore() override {
+        moving_.restore(saved_);
+        fresh_ = false;
+    }
+    void store_saved(int, const DescentState<T>& state, std::int64_t run) override {
+        const std::size_t size = theta_.size();
+        store_from(saved_.data(), saved_.data() + size, saved_.data() + 2 * size, state, run);
+    }
+    const T* full_gradient(double* loss) override {
+        if (plan_.batch != 0) return nullptr;
+        if (!fresh_) {
+            loss_ = plan_.objective->value(theta_.data(), moving_.gradient.data(), threads_, control_);
+            fresh_ = true;
+        }
+        if (loss) *loss = loss_;
+        return moving_.gradient.data();
+    }
+    double batch_loss(int, std::int64_t step) override {
+        return loss_of_batch(plan_, sampler_, theta_.data(), step, threads_, control_);
+    }
+
+  private:
+    void store_from(const T* theta, const T* slot1, const T* slot2, const DescentState<T>& state,
+                    std::int64_t run) const {
+        std::copy_n(theta, d_, state.theta + run * d_);
+        if (!moving_.slot[0].empty()) std::copy_n(slot1, d_, state.slot1 + run * d_);
+        if (!moving_.slot[1].empty()) std::copy_n(slot2, d_, state.slot2 + run * d_);
+    }
+
+    const DescentPlan<T>& plan_;
+    std::int64_t run_;
+    int threads_;
+    Control& control_;
+    Sampler sampler_;
+    std::int64_t d_;
+    Buffer<T> theta_, saved_;
+    Moving<T> moving_;
+    std::vector<std::int32_t> indices_;
+    Panels<T> batch_;
+    double loss_ = 0;
+    bool fresh_ = false;
+};
+
+}  // namespace etaflow
