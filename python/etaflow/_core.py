@@ -18,6 +18,7 @@ __all__ = [
     "build_info",
     "default_threads",
     "isa",
+    "noise",
     "philox",
     "predict",
     "sample_indices",
@@ -93,6 +94,7 @@ activation = _build.activation
 build_info = _build.build_info
 default_threads = _build.default_threads
 isa = _build.isa
+noise = _build.noise
 philox = _build.philox
 predict = _build.predict
 sample_indices = _build.sample_indices
