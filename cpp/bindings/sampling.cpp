@@ -10,8 +10,8 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
-#include "noise.hpp"
-#include "sampler.hpp"
+#include "core/noise.hpp"
+#include "core/sampler.hpp"
 
 namespace etaflow::bindings {
 
