@@ -64,7 +64,7 @@ def read(
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "points.csv")
-    ...     _ = file.write_text("height,weight,age\\n1.5,60,30\\n1.8,80,40\\n")
+    ...     _ = file.write_text("height,weight,age\n1.5,60,30\n1.8,80,40\n")
     ...     read(file, target="age")
     (array([[ 1.5, 60. ],
            [ 1.8, 80. ]]), array([30., 40.]))
@@ -165,7 +165,7 @@ def read_csv(
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "points.csv")
-    ...     _ = file.write_text("a,b,c\\n1,2,3\\n4,,6\\n")
+    ...     _ = file.write_text("a,b,c\n1,2,3\n4,,6\n")
     ...     read_csv(file, target="c", missing="drop")
     (array([[1., 2.]]), array([3.]))
     """

@@ -26,7 +26,7 @@ def finnoff(
     *,
     n: int = 500,
     noise: float | None = None,
-    sigma: float = 1.0,
+    sigma: float = 0.7,
     seed: int = 0,
     dtype: npt.DTypeLike = np.float64,
 ) -> Pair:
@@ -40,7 +40,7 @@ def finnoff(
         Number of samples T.
     noise : float, optional
         Standard deviation of u; by default a tenth of that of g over the drawn inputs.
-    sigma : float, default 1.0
+    sigma : float, default 0.7
         Width of the radial basis functions; only used by "rbf".
     seed : int, default 0
         Seed of parameters, inputs and noise.
@@ -69,7 +69,7 @@ def finnoff_problem(
     *,
     n: int = 500,
     noise: float | None = None,
-    sigma: float = 1.0,
+    sigma: float = 0.7,
     seed: int = 0,
     dtype: npt.DTypeLike = np.float64,
 ) -> SyntheticProblem:
@@ -83,7 +83,8 @@ def finnoff_problem(
     rbf        Σ_{l=1}^8 (−1)^l exp(−‖α^l − x‖²/(2σ²))         alpha (8, 5), uniform on [−1, 1]; sigma
                with the first 5 inputs
     network    a 10-10-1 tanh network with linear output,      theta (121,), widths, activation, output
-               whose weights from inputs 6 … 10 are 0
+               whose weights from inputs 6 … 10 are 0;
+               the others: `teacher_problem` with scale 3
     ========== =============================================== ==========================================
 
     There are always K = 10 inputs, uniform on [−1, 1]; those that g does not use are irrelevant.
@@ -96,7 +97,7 @@ def finnoff_problem(
         Number of samples T.
     noise : float, optional
         Standard deviation of the Gaussian u; by default a tenth of that of g over the drawn inputs.
-    sigma : float, default 1.0
+    sigma : float, default 0.7
         Width σ of the radial basis functions, > 0; only used by "rbf".
     seed : int, default 0
         Seed of parameters, inputs and noise, each from its own stream.
@@ -133,7 +134,7 @@ def finnoff_problem(
     check_choice("name", name, _NAMES)
     width = check_positive_number("sigma", sigma)
     if name == "network":
-        problem = teacher_problem((_INPUTS, 10, 1), relevant=5, n=n, noise=noise, seed=seed, dtype=dtype)
+        problem = teacher_problem((_INPUTS, 10, 1), relevant=5, scale=3.0, n=n, noise=noise, seed=seed, dtype=dtype)
         return replace(problem, name=name)
     drawn, *streams = np.random.default_rng(check_seed(seed)).spawn(3)
     g, parameters = _rbf(drawn, width) if name == "rbf" else _FIXED[name]()
