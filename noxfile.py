@@ -1,3 +1,7 @@
+#!/usr/bin/env python3
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
 """Sessions for clean environments: nox -s lint tests wheel."""
 
 import shutil
@@ -5,8 +9,8 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "tests", "wheel"]
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
 REPAIRED = Path("wheelhouse")
@@ -44,3 +48,7 @@ def wheel(session: nox.Session) -> None:
     session.run("python", "-m", "venv", str(clean))
     session.run(str(clean / "bin/pip"), "install", "--quiet", f"{repaired}[lab]", external=True)
     session.run(str(clean / "bin/etaflow"), "info", external=True, env={"PATH": "/nonexistent"})
+
+
+if __name__ == "__main__":
+    nox.main()
