@@ -116,8 +116,9 @@ def standardize(x: ArrayLike) -> tuple[FloatArray, Standardizer]:
         raise ValueError(f"x must hold at least one row (got shape {array.shape})")
     wide = array.astype(np.float64)
     constant = wide.max(axis=0) == wide.min(axis=0)
-    mean = np.where(constant, wide[0], wide.mean(axis=0))
-    scale = np.where(constant, 1.0, wide.std(axis=0))
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        mean = np.where(constant, wide[0], wide.mean(axis=0))
+        scale = np.where(constant, 1.0, wide.std(axis=0))
     if not np.isfinite(scale).all() or (scale == 0).any():
         raise ValueError("x must have columns whose squares neither overflow nor vanish in float64")
     standardizer = Standardizer(mean, scale)
