@@ -1,0 +1,28 @@
+// Sums over all panels of vectors laid out as theta, in one order for any number of threads.
+#pragma once
+
+#include "parallel.hpp"
+#include "samples.hpp"
+
+namespace etaflow {
+
+// At most this many slabs of whole panels are summed apart and then added in order.
+inline constexpr std::int64_t most_slabs = 16;
+
+// out (size) = sum over panels p of what add(p, partial) adds to its second argument.
+template <class T, class F>
+void sum_over_panels(const Panels<T>& data, std::int64_t size, T* out, int threads, Control& control, F add) {
+    const std::int64_t slabs = std::min(most_slabs, data.count());
+    thread_local Buffer<T> memory;
+    T* const others = slabs > 1 ? ensure(memory, static_cast<std::size_t>(size * (slabs - 1))) : nullptr;
+    parallel_for(threads, slabs, control, [&](std::int64_t slab) {
+        T* const partial = slab == 0 ? out : others + (slab - 1) * size;
+        std::fill_n(partial, size, T(0));
+        for (std::int64_t p = data.count() * slab / slabs; p < data.count() * (slab + 1) / slabs; ++p) add(p, partial);
+    });
+    control.throw_if_stopped();
+    for (std::int64_t slab = 1; slab < slabs; ++slab)
+        for (std::int64_t i = 0; i < size; ++i) out[i] += others[(slab - 1) * size + i];
+}
+
+}  // namespace etaflow
