@@ -400,7 +400,7 @@ def _numeric(name: str, value: object) -> npt.NDArray[Any]:
         raise TypeError(f"{name} must be an array of real numbers (got dtype {array.dtype})")
     if np.ma.is_masked(value):
         raise TypeError(f"{name} must have no masked entries (got a masked array)")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _from_integers(name: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> FloatArray:
