@@ -336,7 +336,7 @@ def check_float_array(
     return np.asarray(array, order="C")
 
 
-def check_float_dtype(dtype: npt.DTypeLike, name: str = "dtype") -> np.dtype[Any]:
+def check_float_dtype(dtype: npt.DTypeLike | None, name: str = "dtype") -> np.dtype[Any]:
     """Return `dtype` as a NumPy dtype if it is float64 or float32.
 
     Returns
@@ -349,12 +349,15 @@ def check_float_dtype(dtype: npt.DTypeLike, name: str = "dtype") -> np.dtype[Any
     TypeError
         If it is another one.
     """
+    message = f"{name} must be float64 or float32 (got {dtype!r})"
+    if dtype is None:  # which NumPy reads as float64
+        raise TypeError(message)
     try:
         known = np.dtype(dtype)
-    except TypeError:
-        known = None
-    if known not in FLOAT_DTYPES or dtype is None:
-        raise TypeError(f"{name} must be float64 or float32 (got {dtype!r})")
+    except TypeError as error:
+        raise TypeError(message) from error
+    if known not in FLOAT_DTYPES:
+        raise TypeError(message)
     return known
 
 
