@@ -24,9 +24,9 @@ inline ActivationSpec activation_from_name(std::string_view name, double paramet
         std::string_view name;
         Activation kind;
     } known[] = {
-        {"identity", Activation::identity},     {"logistic", Activation::logistic}, {"tanh", Activation::tanh},
-        {"arctan", Activation::arctan},         {"relu", Activation::relu},         {"leaky_relu", Activation::leaky_relu},
-        {"softplus", Activation::softplus},     {"gelu", Activation::gelu},         {"sin", Activation::sin},
+        {"identity", Activation::identity}, {"logistic", Activation::logistic}, {"tanh", Activation::tanh},
+        {"arctan", Activation::arctan},     {"relu", Activation::relu},         {"leaky_relu", Activation::leaky_relu},
+        {"softplus", Activation::softplus}, {"gelu", Activation::gelu},         {"sin", Activation::sin},
     };
     for (const auto& entry : known)
         if (entry.name == name) return {entry.kind, parameter};
@@ -58,7 +58,7 @@ struct Logistic {
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
         const LogisticTerms<T> f = logistic_terms(z);
         const Vec<T> s = f.value * f.complement;
-        return {f.value, s, -(s * f.half_tanh)};
+        return {f.value, s, s * f.difference};
     }
 };
 
@@ -105,8 +105,8 @@ struct LeakyRelu {
 template <class T>
 struct Softplus {
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
-        const LogisticTerms<T> f = logistic_terms(z);
-        return {softplus(z), f.value, f.value * f.complement};
+        const Vec<T> t = exp_minus_abs(z), inverse = T(1) / (T(1) + t), small = t * inverse;
+        return {softplus(z), z < T(0) ? small : inverse, small * inverse};
     }
 };
 
@@ -149,21 +149,30 @@ template <int order, class T, class F>
 
 }  // namespace detail
 
-// `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not overlap
-// anything.
+// `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not
+// overlap anything.
 template <int order, class T>
 void activate(ActivationSpec spec, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
     const auto apply = [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); };
     switch (spec.kind) {
-        case Activation::identity: return apply(functor::Identity<T>{});
-        case Activation::logistic: return apply(functor::Logistic<T>{});
-        case Activation::tanh: return apply(functor::Tanh<T>{});
-        case Activation::arctan: return apply(functor::Arctan<T>{});
-        case Activation::relu: return apply(functor::Relu<T>(spec.parameter));
-        case Activation::leaky_relu: return apply(functor::LeakyRelu<T>(spec.parameter));
-        case Activation::softplus: return apply(functor::Softplus<T>{});
-        case Activation::gelu: return apply(functor::Gelu<T>{});
-        case Activation::sin: return apply(functor::Sin<T>{});
+        case Activation::identity:
+            return apply(functor::Identity<T>{});
+        case Activation::logistic:
+            return apply(functor::Logistic<T>{});
+        case Activation::tanh:
+            return apply(functor::Tanh<T>{});
+        case Activation::arctan:
+            return apply(functor::Arctan<T>{});
+        case Activation::relu:
+            return apply(functor::Relu<T>(spec.parameter));
+        case Activation::leaky_relu:
+            return apply(functor::LeakyRelu<T>(spec.parameter));
+        case Activation::softplus:
+            return apply(functor::Softplus<T>{});
+        case Activation::gelu:
+            return apply(functor::Gelu<T>{});
+        case Activation::sin:
+            return apply(functor::Sin<T>{});
     }
 }
 

@@ -201,9 +201,18 @@ template <class T>
 // True where some lane of a comparison is set.
 template <class T>
 [[gnu::always_inline]] inline bool any(IntVec<T> mask) {
+#if ETAFLOW_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 8) return _mm512_movepi64_mask((__m512i)mask) != 0;
+    return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif ETAFLOW_VECTOR_BYTES == 32
+    return _mm256_movemask_epi8((__m256i)mask) != 0;
+#elif defined(__SSE2__)
+    return _mm_movemask_epi8((__m128i)mask) != 0;
+#else
     IntOf<T> r = 0;
     for (int i = 0; i < lanes<T>; ++i) r |= mask[i];
     return r != 0;
+#endif
 }
 
 // ---------------------------------------------------------------- shuffles

@@ -47,14 +47,26 @@ inline constexpr IntOf<T> bits_of(T a) {
     return std::bit_cast<IntOf<T>>(a);
 }
 
+// c[first] + c[first + step] x + c[first + 2 step] x^2 + ... by Horner's rule
+template <std::size_t first, std::size_t step, class T, std::size_t n>
+[[gnu::always_inline]] inline Vec<T> horner(Vec<T> x, const T (&c)[n]) {
+    constexpr std::size_t degree = (n - 1 - first) / step;
+    return [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+        Vec<T> p = set1<T>(c[first + degree * step]);
+        ((p = fma(x, p, set1<T>(c[first + (degree - 1 - i) * step]))), ...);
+        return p;
+    }(std::make_index_sequence<degree>{});
+}
+
 // c[0] + c[1] x + ... + c[n-1] x^(n-1)
 template <class T, std::size_t n>
 [[gnu::always_inline]] inline Vec<T> polynomial(Vec<T> x, const T (&c)[n]) {
-    return [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
-        Vec<T> p = set1<T>(c[n - 1]);
-        ((p = fma(x, p, set1<T>(c[n - 2 - i]))), ...);
-        return p;
-    }(std::make_index_sequence<n - 1>{});
+    return horner<0, 1, T>(x, c);
+}
+// The same in two chains, for functions whose length of dependent operations hides no longer behind other vectors.
+template <class T, std::size_t n>
+[[gnu::always_inline]] inline Vec<T> split_polynomial(Vec<T> x, Vec<T> x_squared, const T (&c)[n]) {
+    return fma(x, horner<1, 2, T>(x_squared, c), horner<0, 2, T>(x_squared, c));
 }
 
 // An integer n held in the low bits of k = n + magic.
@@ -81,6 +93,12 @@ template <class T>
 inline constexpr T power_bias_inverse = std::bit_cast<T>(static_cast<IntOf<T>>(
     bits_of<T>(T(1)) - (static_cast<IntOf<T>>(MathConstants<T>::power_bias) << MathConstants<T>::mantissa_bits)));
 
+// 2^n for k = n + magic and n <= 0, rounded once to a subnormal number or 0.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> small_power_of_two(Vec<T> k) {
+    return power_of_two<T>(k, MathConstants<T>::power_bias) * power_bias_inverse<T>;
+}
+
 template <class T>
 [[gnu::always_inline]] inline IntVec<T> sign_bit(Vec<T> x) {
     return (IntVec<T>)x & std::numeric_limits<IntOf<T>>::min();
@@ -90,27 +108,27 @@ template <class T>
     return (Vec<T>)((IntVec<T>)x | b);
 }
 
-// e^(x + x_low) = 2^n p with n from the rounding of x; p is about 0.7 to 1.4.
+// e^(x + x_low...) = 2^n p with n from the rounding of x; p is about 0.7 to 1.4. x_low is one small vector or nothing.
 template <class T>
 struct ScaledExp {
     Rounded<T> n;
     Vec<T> p;
 };
-template <class T>
-[[gnu::always_inline]] inline ScaledExp<T> scaled_exp(Vec<T> x, Vec<T> x_low) {
+template <class T, class... Low>
+[[gnu::always_inline]] inline ScaledExp<T> scaled_exp(Vec<T> x, Low... x_low) {
     using C = MathConstants<T>;
     const Rounded<T> n = rounded<T>(x, C::log2_e);
     Vec<T> r = fma(n.n, set1<T>(-C::ln2_high), x);
-    r = fma(n.n, set1<T>(-C::ln2_low), r) + x_low;
-    const Vec<T> tail = polynomial<T>(r, C::exp_tail);
-    return {n, T(1) + fma(r * r, tail, r)};
+    r = (fma(n.n, set1<T>(-C::ln2_low), r) + ... + x_low);
+    const Vec<T> square = r * r, tail = split_polynomial<T>(r, square, C::exp_tail);
+    return {n, T(1) + fma(square, tail, r)};
 }
 
 // e^(x + x_low) 2^power_bias for x <= 0 down to well below exp_underflow: never subnormal, so that a product with it
 // loses nothing.
-template <class T>
-[[gnu::always_inline]] inline Vec<T> raised_exp(Vec<T> x, Vec<T> x_low) {
-    const ScaledExp<T> e = scaled_exp<T>(x, x_low);
+template <class T, class... Low>
+[[gnu::always_inline]] inline Vec<T> raised_exp(Vec<T> x, Low... x_low) {
+    const ScaledExp<T> e = scaled_exp<T>(x, x_low...);
     return e.p * power_of_two<T>(e.n.k, MathConstants<T>::power_bias);
 }
 
@@ -121,7 +139,7 @@ template <Vector V>
     using T = ElementOf<V>;
     using C = detail::MathConstants<T>;
     x = max(set1<T>(C::exp_underflow), min(set1<T>(C::exp_overflow), x));
-    const detail::ScaledExp<T> e = detail::scaled_exp<T>(x, Vec<T>{});
+    const detail::ScaledExp<T> e = detail::scaled_exp<T>(x);
     // 2^n in two factors, so that neither overflows nor is subnormal and the result is rounded once.
     const detail::Rounded<T> half = detail::rounded<T>(e.n.n, T(0.5));
     return e.p * detail::power_of_two<T>(half.k) * detail::power_of_two<T>((e.n.n - half.n) + C::magic);
@@ -134,9 +152,17 @@ template <class T>
 [[gnu::always_inline]] inline Vec<T> log_of_parts(Vec<T> k, Vec<T> f) {
     using C = MathConstants<T>;
     const Vec<T> s = f / (T(2) + f), z = s * s, half_square = T(0.5) * f * f;
-    const Vec<T> tail = z * polynomial<T>(z, C::log_tail);
+    const Vec<T> tail = z * split_polynomial<T>(z, z * z, C::log_tail);
     const Vec<T> low = fma(s, half_square + tail, k * C::ln2_low);
     return fma(k, set1<T>(C::ln2_high), f - (half_square - low));
+}
+
+// log(1 + t) for 0 <= t <= 1: t - s (t - R(s^2)), s = t/(2 + t)
+template <class T>
+[[gnu::always_inline]] inline Vec<T> log1p_of_unit(Vec<T> t) {
+    const Vec<T> s = t / (T(2) + t), z = s * s;
+    const Vec<T> tail = z * split_polynomial<T>(z, z * z, MathConstants<T>::log1p_tail);
+    return fma(-s, t - tail, t);
 }
 
 // x = 2^k m with sqrt(1/2) <= m < sqrt(2), for normal x > 0.
@@ -223,7 +249,7 @@ template <Vector V>
 // The logistic function and what its derivatives need, all accurate relative to themselves.
 template <class T>
 struct LogisticTerms {
-    Vec<T> value, complement, half_tanh;  // 1/(1 + e^-z), 1/(1 + e^z), tanh(z/2)
+    Vec<T> value, complement, difference;  // 1/(1 + e^-z), 1/(1 + e^z), and the second minus the first
 };
 
 // On v = -|z|: e^v = 2^n (1 + t)/(1 - t) with 2^n and t as for tanh(v/2).
@@ -236,12 +262,12 @@ template <Vector V>
     Vec<T> s = fma(n.n, set1<T>(-C::ln2_high / 2), v);
     s = fma(n.n, set1<T>(-C::ln2_low / 2), s);
     const Vec<T> t = detail::tanh_of_remainder<T>(s);
-    const Vec<T> power = detail::power_of_two<T>(n.k, C::power_bias) * detail::power_bias_inverse<T>;
+    const Vec<T> power = detail::small_power_of_two<T>(n.k);
     const Vec<T> small = fma(power, t, power), large = T(1) - t, inverse = T(1) / (small + large);
     const Vec<T> p = small * inverse, q = large * inverse;
+    const Vec<T> difference = fma(power + T(1), t, power - T(1)) * inverse;  // tanh(v), without cancellation
     const auto negative = z < T(0);
-    const Vec<T> difference = fma(power + T(1), t, power - T(1)) * inverse;
-    return {negative ? p : q, negative ? q : p, negative ? difference : -difference};
+    return {negative ? p : q, negative ? q : p, (Vec<T>)((IntVec<T>)difference ^ detail::sign_bit<T>(z))};
 }
 
 template <Vector V>
@@ -249,18 +275,19 @@ template <Vector V>
     return logistic_terms(z).value;
 }
 
+// e^-|z|
+template <Vector V>
+[[gnu::always_inline]] inline V exp_minus_abs(V z) {
+    using T = ElementOf<V>;
+    const detail::ScaledExp<T> e =
+        detail::scaled_exp<T>(max(set1<T>(detail::MathConstants<T>::exp_underflow), -abs(z)));
+    return e.p * detail::small_power_of_two<T>(e.n.k);
+}
+
 // log(1 + e^z)
 template <Vector V>
 [[gnu::always_inline]] inline V softplus(V z) {
-    using T = ElementOf<V>;
-    using C = detail::MathConstants<T>;
-    const Vec<T> v = max(set1<T>(C::exp_underflow), -abs(z));
-    const Vec<T> t = detail::raised_exp<T>(v, Vec<T>{}) * detail::power_bias_inverse<T>;  // 0 <= t <= 1
-    const Vec<T> u = t + T(1);
-    const auto upper = u > 2 * C::sqrt_half;
-    // 1 + f = (1 + t)/2 where that exceeds sqrt(2)
-    const Vec<T> f = upper ? fma(t, set1<T>(T(0.5)), set1<T>(T(-0.5))) : t;
-    return max(Vec<T>{}, z) + detail::log_of_parts<T>(upper ? set1<T>(T(1)) : Vec<T>{}, f);
+    return max(V{}, z) + detail::log1p_of_unit<ElementOf<V>>(exp_minus_abs(z));
 }
 
 template <Vector V>
@@ -275,7 +302,7 @@ template <Vector V>
     const Vec<T> y = numerator / denominator, z = y * y;
     const Vec<T> base = upper ? set1<T>(C::half_pi) : (middle ? set1<T>(C::half_pi / 2) : zero);
     const Vec<T> base_low = upper ? set1<T>(C::half_pi_low) : (middle ? set1<T>(C::half_pi_low / 2) : zero);
-    const Vec<T> tail = fma(y * z, detail::polynomial<T>(z, C::atan_tail), base_low);
+    const Vec<T> tail = fma(y * z, detail::split_polynomial<T>(z, z * z, C::atan_tail), base_low);
     return detail::or_bits<T>(base + (y + tail), detail::sign_bit<T>(x));
 }
 
@@ -372,8 +399,8 @@ template <Vector V>
     const Vec<T> density = detail::raised_exp<T>(T(-0.5) * square, T(-0.5) * error);
     // Shepherd and Laframboise 1981: (x + K) times the ratio is smooth in y = (x - K)/(x + K) up to infinity.
     const Vec<T> w = T(1) / (x + C::mills_centre);
-    const Vec<T> y = fma(w, set1<T>(-2 * C::mills_centre), set1<T>(T(1)));
-    return {x, density, detail::polynomial<T>(y, C::mills) * w};
+    const Vec<T> y = (x - C::mills_centre) * w;
+    return {x, density, detail::split_polynomial<T>(y, y * y, C::mills) * w};
 }
 
 }  // namespace etaflow

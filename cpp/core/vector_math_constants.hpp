@@ -1,8 +1,8 @@
 // Coefficients of the elementary functions of vector_math.hpp.
 //
-// Polynomials: Remez' algorithm (45 digits) for the relative error of the function named at each table, the coefficients
-// rounded one by one to the type, from the constant up, the rest fitted again after each. The power of two is the
-// largest relative error that is left, rounding of the evaluation aside.
+// Polynomials: Remez' algorithm (45 digits) for the relative error of the function named at each table, the
+// coefficients rounded one by one to the type, from the constant up, the rest fitted again after each. The power of two
+// is the largest relative error that is left, rounding of the evaluation aside.
 #pragma once
 
 namespace etaflow {
@@ -39,11 +39,15 @@ struct MathConstants<double> {
                                           0x1.c71c51d3202abp-3, 0x1.74664aeffba3ep-3, 0x1.39a06e1be9facp-3,
                                           0x1.2f135156abb62p-3};
     static constexpr double sqrt_half = 0x1.6a09e667f3bcdp-1;
+    // The same for |s| <= 1/3: 2^-58.8
+    static constexpr double log1p_tail[] = {
+        0x1.5555555555535p-1, 0x1.99999999a074ep-2, 0x1.249249208cce7p-2, 0x1.c71c741baabb9p-3, 0x1.745cb4313f2e8p-3,
+        0x1.3b1dd6babe7d7p-3, 0x1.1067f4d9d4c9ap-3, 0x1.efd797803f200p-4, 0x1.55a5361a9b197p-4, 0x1.5c956390c0e00p-3};
 
     // (atan(y)/y - 1)/y^2 in y^2, |y| <= tan(pi/8), relative to atan: 2^-59.4
-    static constexpr double atan_tail[] = {-0x1.555555555553dp-2, 0x1.999999999585fp-3, -0x1.24924922acecap-3,
+    static constexpr double atan_tail[] = {-0x1.555555555553dp-2, 0x1.999999999585fp-3,  -0x1.24924922acecap-3,
                                            0x1.c71c70e5d6be9p-4,  -0x1.745cf8d525b6bp-4, 0x1.3b11188ff03fdp-4,
-                                           -0x1.10ebb1b4af589p-4, 0x1.df0ee80ed13cbp-5, -0x1.9cd0f23dd3343p-5,
+                                           -0x1.10ebb1b4af589p-4, 0x1.df0ee80ed13cbp-5,  -0x1.9cd0f23dd3343p-5,
                                            0x1.37d0ff77509e1p-5,  -0x1.25600272737dcp-6};
     static constexpr double tan_pi_8 = 0x1.a827999fcef32p-2, tan_3pi_8 = 0x1.3504f333f9de6p1;
     static constexpr double half_pi = 0x1.921fb54442d18p0, half_pi_low = 0x1.1a62633145c07p-54;
@@ -53,15 +57,22 @@ struct MathConstants<double> {
     static constexpr double two_over_pi = 0x1.45f306dc9c883p-1;
     static constexpr double half_pi_parts[] = {0x1.921fb54442000p0, 0x1.a308d31318000p-41, 0x1.8a2e03707344ap-81};
     // (sin(y)/y - 1)/y^2 in y^2, |y| <= pi/4, relative to sin: 2^-57.9
-    static constexpr double sin_tail[] = {-0x1.5555555555548p-3, 0x1.111111110f730p-7,  -0x1.a01a019be9211p-13,
+    static constexpr double sin_tail[] = {-0x1.5555555555548p-3, 0x1.111111110f730p-7,   -0x1.a01a019be9211p-13,
                                           0x1.71de35552ab63p-19, -0x1.ae5e4b833b628p-26, 0x1.5d8b55588f728p-33};
     // (cos(y) - 1 + y^2/2)/y^4 in y^2, |y| <= pi/4, relative to cos: 2^-63.9
     static constexpr double cos_tail[] = {0x1.555555555554bp-5,   -0x1.6c16c16c1500dp-10, 0x1.a01a019c8dd1dp-16,
                                           -0x1.27e4f7f0500b7p-22, 0x1.1ee9dacb73100p-29,  -0x1.8fa5ec761a282p-37};
 
-    // Mills' ratio of the normal law, Q(x) e^(x^2/2) (x + 5) in (x - 5)/(x + 5), 0 <= x <= 39: 2^-53.3
-    static constexpr double tail_limit = 39, mills_centre = 5;
-    static constexpr double mills[] = {0x1.89d3abe1f95aep-1, -0x1.54ad03f27ca17p-1, 0x1.fb31653876f9fp-2, -0x1.410ed5f8759e4p-2, 0x1.51f6329f011d4p-3, -0x1.1b1c254c9ebfap-4, 0x1.54b4d4f4f98f1p-6, -0x1.88590ea29fb3cp-9, -0x1.a250381c6b1bap-11, 0x1.1daf1c39bae76p-11, -0x1.f2144a6b3220ap-15, -0x1.a1707cf2f1d5ep-15, 0x1.17dc86bcadd85p-16, 0x1.0b1e7f6f00444p-18, -0x1.73a479de21356p-19, -0x1.68480c480ff99p-22, 0x1.d0ce26663e5b3p-22, 0x1.5f2bdf53c4e06p-25, -0x1.1b83bddfd2cc8p-24, -0x1.1d0947c17f164p-27, 0x1.10dfdd28831d4p-27, 0x1.89af98d2b7a65p-30, -0x1.4cdd3feff41acp-32};
+    // Mills' ratio of the normal law, Q(x) e^(x^2/2), times (x + K), in (x - K)/(x + K), 0 <= x <= 39: 2^-56.6
+    // (least squares at Chebyshev nodes in place of Remez: the interval contains 0)
+    static constexpr double tail_limit = 39, mills_centre = 5.5;
+    static constexpr double mills[] = {
+        0x1.8c2b8893b5c8dp-1,   -0x1.5ed05c7e41a2ep-1,  0x1.1239b3f8c06d9p-1,   -0x1.77dbb5cdda95fp-2,
+        0x1.be33e6ee9956ep-3,   -0x1.c15806fa497b4p-4,  0x1.71707b575813dp-5,   -0x1.c83edf430008bp-7,
+        0x1.4034e55c5b530p-9,   0x1.1ab34598975bdp-12,  -0x1.54496189da9a1p-12, 0x1.2b8923b586afdp-14,
+        0x1.11cd785b65521p-16,  -0x1.96a5715d0b7dap-17, 0x1.df72e3b541a7bp-22,  0x1.8e64f3be10c61p-20,
+        -0x1.1fc0fa9cf2dacp-22, -0x1.7e4ba6580e2e8p-23, 0x1.b08ff88f2398bp-25,  0x1.907ca601a8defp-26,
+        -0x1.8133e803f505bp-28, -0x1.75874967bca71p-29, -0x1.d69bbf8a3bfc3p-35};
 };
 
 template <>
@@ -83,6 +94,8 @@ struct MathConstants<float> {
     static constexpr float tanh_tail[] = {-0x1.55554ep-2f, 0x1.110594p-3f, -0x1.afd802p-5f};
     static constexpr float log_tail[] = {0x1.55557ap-1f, 0x1.995ec6p-2f, 0x1.31e364p-2f};
     static constexpr float sqrt_half = 0x1.6a09e6p-1f;
+    // 2^-27.7
+    static constexpr float log1p_tail[] = {0x1.555502p-1f, 0x1.99d1cep-2f, 0x1.1ec006p-2f, 0x1.1ecba2p-2f};
 
     // 2^-30.4
     static constexpr float atan_tail[] = {-0x1.55554ap-2f, 0x1.9991e2p-3f, -0x1.23b9a0p-3f, 0x1.b22416p-4f,
@@ -98,9 +111,11 @@ struct MathConstants<float> {
     static constexpr float sin_tail[] = {-0x1.555546p-3f, 0x1.110776p-7f, -0x1.9952fap-13f};
     static constexpr float cos_tail[] = {0x1.55554ap-5f, -0x1.6c0c28p-10f, 0x1.99e80cp-16f};
 
-    // (x + 4) in (x - 4)/(x + 4), 0 <= x <= 15
+    // for 0 <= x <= 15: 2^-25.5
     static constexpr float tail_limit = 15, mills_centre = 4;
-    static constexpr float mills[] = {0x1.82b4bcp-1f, -0x1.373e38p-1f, 0x1.8c6d9ep-2f, -0x1.7e001ep-3f, 0x1.eed34cp-5f, -0x1.ed17dp-8f, -0x1.cc1718p-9f, 0x1.9b25ecp-10f, 0x1.6e481ap-13f, -0x1.196e46p-13f};
+    static constexpr float mills[] = {0x1.82b4bcp-1f, -0x1.373e38p-1f, 0x1.8c6d9p-2f,   -0x1.7e003ap-3f,
+                                      0x1.eed64ep-5f, -0x1.ed02ccp-8f, -0x1.cc85e4p-9f, 0x1.9a5e9cp-10f,
+                                      0x1.7306cp-13f, -0x1.15059ap-13f};
 };
 }  // namespace detail
 }  // namespace etaflow
