@@ -171,6 +171,7 @@ class LaneBlock {
 
     Vec<T>* weights() { return as_vectors(weights_.data()); }
     T* data() { return weights_.data(); }
+    const T* data() const { return weights_.data(); }
 
     // Plain SGD, one observation per run: w -= alpha * factor * dL. The change of the first layer stays pending.
     void sgd_step(const std::int32_t* index, Vec<T> alpha, T factor) {
