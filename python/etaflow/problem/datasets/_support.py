@@ -75,7 +75,7 @@ def as_pair(x: npt.NDArray[Any], y: npt.NDArray[Any], dtype: npt.DTypeLike) -> P
 def _converted(name: str, array: npt.NDArray[Any], dtype: np.dtype[Any]) -> FloatArray:
     if array.size and array.dtype.itemsize > dtype.itemsize:
         largest = float(np.abs(array).max())
-        if np.isfinite(largest) and largest > np.finfo(dtype).max:
+        if np.isfinite(largest) and largest > float(np.finfo(dtype).max):
             raise ValueError(f"{name} holds {largest:g}, which overflows {dtype}: use dtype=np.float64")
     return np.ascontiguousarray(array, dtype)
 

@@ -124,14 +124,14 @@ def mnist(
             f" (got {images.dtype} {images.shape})"
         )
     rows, y = select_classes(labels, classes)
-    return as_pair(_block_means(images[rows], size) / 255, y, dtype)
+    return as_pair(_grey_values(images[rows], size), y, dtype)
 
 
-def _block_means(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float64]:
+def _grey_values(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float64]:
+    # (n, 28, 28) bytes → means over blocks of side 28/size, scaled to [0, 1]: (n, size²), rounded once
     n, block = len(images), 28 // size
-    # (n, 28, 28) → means over blocks of side 28/size, (n, size²)
-    sums: npt.NDArray[np.int64] = images.reshape(n, size, block, size, block).sum(axis=(2, 4), dtype=np.int64)
-    return np.asarray(sums.reshape(n, size**2) / block**2)
+    sums: npt.NDArray[np.uint32] = images.reshape(n, size, block, size, block).sum(axis=(2, 4), dtype=np.uint32)
+    return np.asarray(sums.reshape(n, size**2) / (255.0 * block**2))
 
 
 def _find(folder: str | os.PathLike[str], name: str) -> Path:
