@@ -5,12 +5,15 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bindings.hpp"
 #include "core/activation.hpp"
+#include "core/buffer.hpp"
+#include "core/vector_trigonometry.hpp"
 
 namespace etaflow::bindings {
 
@@ -18,22 +21,31 @@ namespace py = pybind11;
 
 namespace {
 
-// f(vector, start, count) for every whole or padded vector of x.
-template <class T, class F>
-void for_each_vector(const py::array_t<T>& x, F f) {
-    constexpr py::ssize_t width = lanes<T>;
-    const T* data = x.data();
-    for (py::ssize_t start = 0; start < x.size(); start += width) {
-        const py::ssize_t count = std::min(width, x.size() - start);
-        alignas(vector_bytes) T lane[width] = {};
-        std::copy_n(data + start, count, lane);
-        f(load(lane), start, count);
-    }
+template <class T>
+using Contiguous = py::array_t<T, py::array::c_style>;
+
+// Room for n elements in whole vectors.
+template <class T>
+struct Vectors {
+    int count;
+    Buffer<T> memory;
+    explicit Vectors(py::ssize_t n)
+        : count(static_cast<int>((n + lanes<T> - 1) / lanes<T>)), memory(static_cast<std::size_t>(count) * lanes<T>) {}
+    Vec<T>* data() { return reinterpret_cast<Vec<T>*>(memory.data()); }
+};
+
+template <class T>
+Vectors<T> padded(const Contiguous<T>& x) {
+    Vectors<T> vectors(x.size());
+    std::copy_n(x.data(), x.size(), vectors.memory.data());
+    return vectors;
 }
 
 template <class T>
-void copy_lanes(Vec<T> v, py::ssize_t count, T* to) {
-    for (py::ssize_t i = 0; i < count; ++i) to[i] = v[i];
+py::array_t<T> shaped_like(const Contiguous<T>& x, const Vectors<T>& vectors) {
+    py::array_t<T> result(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+    std::copy_n(vectors.memory.data(), x.size(), result.mutable_data());
+    return result;
 }
 
 template <class T>
@@ -58,35 +70,19 @@ Function<T> function_from_name(std::string_view name) {
 }
 
 template <class T>
-using Contiguous = py::array_t<T, py::array::c_style>;
-
-template <class T>
-py::array_t<T> like(const Contiguous<T>& x) {
-    return py::array_t<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
-}
-
-template <class T>
-Contiguous<T> vector_math(const std::string& name, const Contiguous<T>& x) {
+py::array_t<T> vector_math(const std::string& name, const Contiguous<T>& x) {
     const Function<T> function = function_from_name<T>(name);
-    py::array_t<T> result = like(x);
-    T* to = result.mutable_data();
-    for_each_vector<T>(x, [&](Vec<T> v, auto start, auto count) { copy_lanes<T>(function(v), count, to + start); });
-    return result;
+    Vectors<T> vectors = padded(x);
+    for (int i = 0; i < vectors.count; ++i) vectors.data()[i] = function(vectors.data()[i]);
+    return shaped_like(x, vectors);
 }
 
 template <class T>
 py::tuple activation(const std::string& name, double parameter, const Contiguous<T>& x) {
     const ActivationSpec spec = activation_from_name(name, parameter);
-    py::array_t<T> a = like(x), s = like(x), c = like(x);
-    T *to_a = a.mutable_data(), *to_s = s.mutable_data(), *to_c = c.mutable_data();
-    for_each_vector<T>(x, [&](Vec<T> z, auto start, auto count) {
-        Jet<T> jet;
-        activate<2, T>(spec, 1, &z, &jet.a, &jet.s, &jet.c);
-        copy_lanes<T>(jet.a, count, to_a + start);
-        copy_lanes<T>(jet.s, count, to_s + start);
-        copy_lanes<T>(jet.c, count, to_c + start);
-    });
-    return py::make_tuple(a, s, c);
+    Vectors<T> z = padded(x), a(x.size()), s(x.size()), c(x.size());
+    activate<2, T>(spec, z.count, z.data(), a.data(), s.data(), c.data());
+    return py::make_tuple(shaped_like(x, a), shaped_like(x, s), shaped_like(x, c));
 }
 
 template <class T>

@@ -6,8 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "normal_tail.hpp"
 #include "simd.hpp"
 #include "vector_math.hpp"
+#include "vector_trigonometry.hpp"
 
 namespace etaflow {
 

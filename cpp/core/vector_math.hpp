@@ -1,9 +1,9 @@
-// Elementary functions of one vector: exp, log, log1p, tanh, logistic, softplus, atan, sin, cos and the normal tail.
+// Elementary functions of one vector: exp, log, log1p, tanh, logistic and softplus (atan, sin and cos are in
+// vector_trigonometry.hpp, the normal law in normal_tail.hpp).
 //
 // Every function gives NaN for NaN and the right limit at +-Inf, keeps -0 where it is odd, and is accurate into the
 // subnormal numbers; tests/core/test_vector_math.py states the error of each in units in the last place.
-// Polynomials are evaluated by Horner's rule and fused only through fma(), so that all builds with fused multiply-add
-// give the same bits.
+// Multiplication and addition are fused only where fma() stands, so that all builds that have it give the same bits.
 #pragma once
 
 #include <bit>
@@ -11,7 +11,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -63,7 +62,7 @@ template <class T, std::size_t n>
 [[gnu::always_inline]] inline Vec<T> polynomial(Vec<T> x, const T (&c)[n]) {
     return horner<0, 1, T>(x, c);
 }
-// The same in two chains, for functions whose length of dependent operations hides no longer behind other vectors.
+// The same in two chains: the longer functions are bound by latency, which the processor hides behind few vectors only.
 template <class T, std::size_t n>
 [[gnu::always_inline]] inline Vec<T> split_polynomial(Vec<T> x, Vec<T> x_squared, const T (&c)[n]) {
     return fma(x, horner<1, 2, T>(x_squared, c), horner<0, 2, T>(x_squared, c));
@@ -104,8 +103,8 @@ template <class T>
     return (IntVec<T>)x & std::numeric_limits<IntOf<T>>::min();
 }
 template <class T>
-[[gnu::always_inline]] inline Vec<T> or_bits(Vec<T> x, IntVec<T> b) {
-    return (Vec<T>)((IntVec<T>)x | b);
+[[gnu::always_inline]] inline Vec<T> flip_sign(Vec<T> x, IntVec<T> sign) {
+    return (Vec<T>)((IntVec<T>)x ^ sign);
 }
 
 // e^(x + x_low...) = 2^n p with n from the rounding of x; p is about 0.7 to 1.4. x_low is one small vector or nothing.
@@ -267,7 +266,7 @@ template <Vector V>
     const Vec<T> p = small * inverse, q = large * inverse;
     const Vec<T> difference = fma(power + T(1), t, power - T(1)) * inverse;  // tanh(v), without cancellation
     const auto negative = z < T(0);
-    return {negative ? p : q, negative ? q : p, (Vec<T>)((IntVec<T>)difference ^ detail::sign_bit<T>(z))};
+    return {negative ? p : q, negative ? q : p, detail::flip_sign<T>(difference, detail::sign_bit<T>(z))};
 }
 
 template <Vector V>
@@ -288,119 +287,6 @@ template <Vector V>
 template <Vector V>
 [[gnu::always_inline]] inline V softplus(V z) {
     return max(V{}, z) + detail::log1p_of_unit<ElementOf<V>>(exp_minus_abs(z));
-}
-
-template <Vector V>
-[[gnu::always_inline]] inline V atan(V x) {
-    using T = ElementOf<V>;
-    using C = detail::MathConstants<T>;
-    const Vec<T> a = abs(x), zero{}, one = set1<T>(T(1));
-    const auto middle = a > C::tan_pi_8, upper = a > C::tan_3pi_8;
-    // |y| <= tan(pi/8): atan a = atan y, pi/4 + atan((a - 1)/(a + 1)) or pi/2 + atan(-1/a)
-    const Vec<T> numerator = upper ? -one : (middle ? a - one : a);
-    const Vec<T> denominator = upper ? a : (middle ? a + one : one);
-    const Vec<T> y = numerator / denominator, z = y * y;
-    const Vec<T> base = upper ? set1<T>(C::half_pi) : (middle ? set1<T>(C::half_pi / 2) : zero);
-    const Vec<T> base_low = upper ? set1<T>(C::half_pi_low) : (middle ? set1<T>(C::half_pi_low / 2) : zero);
-    const Vec<T> tail = fma(y * z, detail::split_polynomial<T>(z, z * z, C::atan_tail), base_low);
-    return detail::or_bits<T>(base + (y + tail), detail::sign_bit<T>(x));
-}
-
-template <class T>
-struct SinCos {
-    Vec<T> sin, cos;
-};
-
-namespace detail {
-
-// Reduction by pi/2 in parts (Cody and Waite) for |x| <= angle_limit.
-template <class T>
-[[gnu::always_inline]] inline SinCos<T> small_sincos(Vec<T> x) {
-    using C = MathConstants<T>;
-    constexpr std::size_t exact = std::size(C::half_pi_parts) - 2;
-    const Rounded<T> n = rounded<T>(x, C::two_over_pi);
-    Vec<T> y = x;
-    for (std::size_t i = 0; i < exact; ++i) y = fma(n.n, set1<T>(-C::half_pi_parts[i]), y);
-    // The next difference is rounded; its error joins the last part. Subtraction keeps the sign of -0.
-    const Vec<T> product = n.n * C::half_pi_parts[exact], r = y - product;
-    y = r - fma(n.n, set1<T>(C::half_pi_parts[exact + 1]), product - (y - r));
-
-    const Vec<T> z = y * y;
-    const Vec<T> sine = fma(y, fma(z, polynomial<T>(z, C::sin_tail), Vec<T>{}), y);  // + 0: see tanh
-    const Vec<T> cosine = fma(z, fma(z, polynomial<T>(z, C::cos_tail), set1<T>(T(-0.5))), set1<T>(T(1)));
-    const IntVec<T> quadrant = (IntVec<T>)n.k;
-    const auto odd = (quadrant & 1) != 0;
-    constexpr int to_sign = 8 * sizeof(T) - 2;  // moves bit 1 to the sign
-    constexpr IntOf<T> sign = std::numeric_limits<IntOf<T>>::min();
-    const IntVec<T> flip_sine = (quadrant << to_sign) & sign, flip_cosine = ((quadrant + 1) << to_sign) & sign;
-    return {(Vec<T>)((IntVec<T>)(odd ? cosine : sine) ^ flip_sine),
-            (Vec<T>)((IntVec<T>)(odd ? sine : cosine) ^ flip_cosine)};
-}
-
-template <class T>
-[[gnu::noinline]] void replace_large_sincos(Vec<T> x, SinCos<T>& r) {
-    for (int i = 0; i < lanes<T>; ++i) {
-        if (std::abs(x[i]) <= MathConstants<T>::angle_limit) continue;
-        r.sin[i] = std::sin(x[i]);
-        r.cos[i] = std::cos(x[i]);
-    }
-}
-
-}  // namespace detail
-
-// Beyond angle_limit the C library computes the lanes one by one.
-template <Vector V>
-[[gnu::always_inline]] inline SinCos<ElementOf<V>> sincos(V x) {
-    using T = ElementOf<V>;
-    SinCos<T> r = detail::small_sincos<T>(x);
-    if (any<T>(abs(x) > detail::MathConstants<T>::angle_limit)) [[unlikely]]
-        detail::replace_large_sincos<T>(x, r);
-    return r;
-}
-template <Vector V>
-[[gnu::always_inline]] inline V sin(V x) {
-    return sincos(x).sin;
-}
-template <Vector V>
-[[gnu::always_inline]] inline V cos(V x) {
-    return sincos(x).cos;
-}
-
-namespace detail {
-
-// a^2 = h + (result) exactly, h = a * a
-template <class T>
-[[gnu::always_inline]] inline Vec<T> square_error(Vec<T> a, Vec<T> h) {
-    if constexpr (has_fma) {
-        return fma(a, a, -h);
-    } else {  // Veltkamp and Dekker
-        constexpr T split = std::is_same_v<T, double> ? T(0x1p27) + 1 : T(0x1p12) + 1;
-        const Vec<T> c = a * split, high = c - (c - a), low = a - high;
-        return ((high * high - h) + T(2) * high * low) + low * low;
-    }
-}
-
-}  // namespace detail
-
-// The upper tail of the standard normal law at x = |z|, for the density and the tail together without underflow.
-template <class T>
-struct NormalTail {
-    Vec<T> x;               // |z|, at most tail_limit, where everything has vanished
-    Vec<T> raised_density;  // e^(-x^2/2) 2^power_bias
-    Vec<T> mills;           // Q(x) e^(x^2/2), Q(x) = P(N(0, 1) > x)
-};
-
-template <Vector V>
-[[gnu::always_inline]] inline NormalTail<ElementOf<V>> normal_tail(V z) {
-    using T = ElementOf<V>;
-    using C = detail::MathConstants<T>;
-    const Vec<T> x = min(set1<T>(C::tail_limit), abs(z)), square = x * x;
-    const Vec<T> error = detail::square_error<T>(x, square);
-    const Vec<T> density = detail::raised_exp<T>(T(-0.5) * square, T(-0.5) * error);
-    // Shepherd and Laframboise 1981: (x + K) times the ratio is smooth in y = (x - K)/(x + K) up to infinity.
-    const Vec<T> w = T(1) / (x + C::mills_centre);
-    const Vec<T> y = (x - C::mills_centre) * w;
-    return {x, density, detail::split_polynomial<T>(y, y * y, C::mills) * w};
 }
 
 }  // namespace etaflow
