@@ -160,25 +160,30 @@ def _shape_cases() -> list[Case]:
     return [*tiles, *outputs, *perceptrons, *others]
 
 
-def _wide_cases() -> list[Case]:
-    shapes: list[Case] = []
+def _large_cases() -> list[Case]:
+    cases: list[Case] = []
     for dtype in DTYPES:
-        shapes.extend([
+        cases.extend([
+            # wide
             Case((130, 70, 3), n=37, dtype=dtype),
             Case((130, 70, 3), n=300, activation="relu", loss="softmax", dtype=dtype),
             Case((5, 70, 65, 1), n=129, activation="logistic", output="logistic", loss="log", dtype=dtype),
             Case((196, 10, 10, 10, 1), n=70, activation="relu", output="logistic", loss="log", dtype=dtype),
+            # more than 16 panels of 256 observations
+            Case((2, 3, 1), n=4096, dtype=dtype),
+            Case((10, 10, 1), n=4100, activation="arctan", dtype=dtype),
+            Case((4, 3, 3), n=9001, activation="relu", loss="softmax", reduction="sum", dtype=dtype),
         ])
-    return shapes
+    return cases
 
 
 SMALL = [*_activation_cases(), *_remainder_cases(), *_shape_cases()]
-WIDE = _wide_cases()
-CASES = [*SMALL, *WIDE]
+LARGE = _large_cases()
+CASES = [*SMALL, *LARGE]
 # Where d × d matrices are compared with complex steps.
 CURVED = [case for case in SMALL if case.net.num_params <= SMOOTH_LIMIT and case.n <= 65]
 # A short list, for tests of what does not depend on the details.
-FEW = [SMALL[0], *SMALL[7::61], *WIDE[::3]]
+FEW = [SMALL[0], *SMALL[7::61], *LARGE[::3]]
 
 
 def relative_error(got: Any, expected: Any, scale: float = 0.0) -> float:

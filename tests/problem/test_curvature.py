@@ -5,11 +5,11 @@ import pytest
 from scipy.sparse.linalg import LinearOperator
 
 import etaflow as ef
-from problems import CURVED, SMALL, WIDE, Case, relative_error
+from problems import CURVED, LARGE, SMALL, Case, relative_error
 
 by_name = pytest.mark.parametrize("case", CURVED, ids=lambda case: case.name)
-# Wide ones too, as long as d × d numbers are few.
-MIDDLE = [case for case in WIDE if case.net.num_params < 3000]
+# Large ones too, as long as d × d numbers are few.
+MIDDLE = [case for case in LARGE if case.net.num_params < 3000]
 remainders_by_name = pytest.mark.parametrize("case", [*SMALL, *MIDDLE], ids=lambda case: case.name)
 few_by_name = pytest.mark.parametrize("case", CURVED[::23], ids=lambda case: case.name)
 
@@ -115,24 +115,24 @@ def test_threads_do_not_change_a_bit(case: Case) -> None:
         np.testing.assert_array_equal(one.hessian(theta), three.hessian(theta))
 
 
-def test_wide_hessian_vectors_against_complex_step() -> None:
+@pytest.mark.parametrize("case", LARGE, ids=lambda case: case.name)
+def test_large_hessian_vectors(case: Case) -> None:
     """Too many parameters for a matrix: one complex step of the gradient along v."""
-    for case in WIDE:
-        theta, v = case.theta(), case.generator.normal(size=case.net.num_params).astype(case.dtype)
-        expected = case.oracle.gradient(theta + 1e-30j * v.astype(float)).imag / 1e-30
-        scale = second_order_scale(case) * float(np.linalg.norm(v))
-        assert relative_error(case.objective.hessian_vector(theta, v), expected, scale) < case.tolerance
+    theta, v = case.theta(), case.generator.normal(size=case.net.num_params).astype(case.dtype)
+    expected = case.oracle.gradient(theta + 1e-30j * v.astype(float)).imag / 1e-30
+    scale = second_order_scale(case) * float(np.linalg.norm(v))
+    assert relative_error(case.objective.hessian_vector(theta, v), expected, scale) < case.tolerance
 
 
-def test_wide_covariance_vectors() -> None:
-    for case in WIDE:
-        theta, v = case.theta(), case.generator.normal(size=case.net.num_params).astype(case.dtype)
-        gradients = case.oracle.sample_gradients(theta.astype(float))
-        centred = gradients - gradients.mean(axis=0)
-        expected = centred.T @ (centred @ v) / case.n
-        scale = float(np.mean(np.linalg.norm(gradients, axis=1) ** 2)) * float(np.linalg.norm(v))
-        product = case.objective.covariance_operator(theta) @ v
-        assert relative_error(product, expected, scale) < case.tolerance
+@pytest.mark.parametrize("case", LARGE, ids=lambda case: case.name)
+def test_large_covariance_vectors(case: Case) -> None:
+    theta, v = case.theta(), case.generator.normal(size=case.net.num_params).astype(case.dtype)
+    gradients = case.oracle.sample_gradients(theta.astype(float))
+    centred = gradients - gradients.mean(axis=0)
+    expected = centred.T @ (centred @ v) / case.n
+    scale = float(np.mean(np.linalg.norm(gradients, axis=1) ** 2)) * float(np.linalg.norm(v))
+    product = case.objective.covariance_operator(theta) @ v
+    assert relative_error(product, expected, scale) < case.tolerance
 
 
 def test_finnoffs_printed_sign_is_not_the_covariance() -> None:
