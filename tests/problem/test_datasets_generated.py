@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from etaflow.problem import datasets
+from reference import ACTIVATIONS
 
 unchecked: Any = datasets  # for calls that mypy would refuse
 
@@ -139,9 +140,19 @@ def test_teacher_is_its_theta(widths: list[int]) -> None:
     np.testing.assert_array_equal(y, problem.y)
 
 
-@pytest.mark.parametrize(
-    "activation", ["identity", "logistic", "tanh", "arctan", "relu", "leaky_relu", "softplus", "gelu", "sin"]
-)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_of_the_teacher(activation: str) -> None:
+    problem = datasets.teacher_problem([3, 4, 1], n=50, activation=activation, output=activation, scale=6.0, seed=4)
+    theta = problem.parameters["theta"]
+
+    def sigma(z: Any) -> Any:
+        return ACTIVATIONS[activation](z, 0.1)
+
+    hidden = sigma(problem.x @ theta[:12].reshape(4, 3).T + theta[12:16])
+    np.testing.assert_allclose(problem.y, sigma(hidden @ theta[16:20] + theta[20]), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_teacher_has_loss_0_in_the_compiled_core(activation: str) -> None:
     problem = datasets.teacher_problem([3, 5, 4, 1], n=37, activation=activation, output="logistic", seed=1)
     import etaflow as ef
