@@ -58,8 +58,8 @@ def build(plan: Plan, state: Arrays, records: Arrays, moments: Arrays) -> xr.Dat
         variables["theta"] = (("run", f"step{suffix}", "parameter"), records["theta"], _long_name("theta"))
     for column, name in enumerate(plan.mean):
         with np.errstate(invalid="ignore"):
-            values = state["sums"][:, column] / state["step"]
-        variables[f"mean_{name}"] = ("run", values, {"long_name": f"mean of {LONG_NAMES[name]} over the steps"})
+            values = state["sums"][:, column] / (state["step"] + (state["status"] != 0))
+        variables[f"mean_{name}"] = ("run", values, {"long_name": f"mean of {LONG_NAMES[name]} before each step"})
     if moments:
         coords |= _axis(plan, records, "_moments", plan.moment_steps)
         axes = ("step_moments", "parameter", "other_parameter")

@@ -57,17 +57,6 @@ class Work:
     records: Arrays
     moments: Arrays
 
-    def fraction(self) -> float:
-        """Return the part of all steps that is done; a run that diverged or was stopped is done.
-
-        Returns
-        -------
-        float
-            Between 0 and 1.
-        """
-        done = np.where(self.state["status"] == RUNNING, self.state["step"], self.plan.steps)
-        return float(done.mean()) / self.plan.steps if self.plan.steps else 1.0
-
     def next_step(self, default: int) -> int:
         """Return the number of steps done by the run that is furthest behind, or `default` if none is running.
 
@@ -194,15 +183,12 @@ def first_state(plan: Plan, theta0: FloatArray) -> Arrays:
         New arrays.
     """
     runs = plan.runs
-    none = np.zeros((0, 0), theta0.dtype)
-    slots = {
-        f"slot{i}": np.zeros(theta0.shape, theta0.dtype) if plan.update.has_slot(i) else none.copy() for i in (1, 2)
-    }
+    shapes = [theta0.shape if i <= plan.update.slots else (0, 0) for i in (1, 2)]
     rules = np.zeros((runs, len(plan.rules), 3))
     rules[:, :, 0] = np.inf
     return {
         "theta": np.array(theta0, order="C"),
-        **slots,
+        **{f"slot{i}": np.zeros(shape, theta0.dtype) for i, shape in enumerate(shapes, start=1)},
         "step": np.zeros(runs, np.int64),
         "status": np.zeros(runs, np.int8),
         "scale": plan.step_sizes[0].scale(runs),
@@ -255,7 +241,7 @@ def _advance(work: Work, target: int, threads: int, progress: Progress, checkpoi
             last,
             checkpoint.seconds_left(),
             threads,
-            progress.between(work.fraction(), work.plan.steps, last),
+            progress.up_to(last),
         )
         if outcome == "interrupted":
             return True

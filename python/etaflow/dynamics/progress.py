@@ -52,32 +52,24 @@ class Progress:
             self.bar.close()
             self.report = None
 
-    def between(self, start: float, steps: int, until: int) -> Callable[[float], None] | None:
-        """Return the function to call with the progress of one call of the core.
+    def up_to(self, last: int) -> Callable[[float], None] | None:
+        """Return the function that a call of the core up to the step `last` should report to.
 
         Parameters
         ----------
-        start : float
-            The part of all work that was done before that call.
-        steps : int
-            All steps.
-        until : int
+        last : int
             The last step of the call.
 
         Returns
         -------
         callable or None
-            A function of the part of the call that is done.
+            A function of the mean, over runs, of steps done / `last`; a run that ended is done.
         """
         report = self.report
         if report is None:
             return None
-        end = max(start, until / steps) if steps else 1.0
-
-        def passed_on(fraction: float) -> None:
-            report(start + fraction * (end - start))
-
-        return passed_on
+        part = last / self.steps if self.steps else 1.0
+        return lambda fraction: report(part * fraction)
 
     def _move_bar(self, fraction: float) -> None:
         self.bar.update(max(round(fraction * self.steps) - self.bar.n, 0))

@@ -39,7 +39,8 @@ class Recording:
         name : str
             The argument's name, for the messages.
         wish : mapping or None
-            As for `check_record`; None goes on with the strides. The last step is recorded for every quantity.
+            As for `check_record`; None goes on with the strides. The last step is recorded for every quantity, the step
+            `first` only for those that were recorded before.
         first, last : int
             The old and the new last step.
         quantities : sequence of str
@@ -52,11 +53,11 @@ class Recording:
         """
         before: dict[str, Any] = {quantity: self.strides.get(quantity, []) for quantity in self.steps}
         after = check_record(name, before if wish is None else wish, last, first=first, quantities=quantities)
-        nothing = np.empty(0, np.int64)
-        merged = {
-            quantity: union_of_steps([self.steps.get(quantity, nothing), after.steps.get(quantity, np.array([last]))])
-            for quantity in {**self.steps, **after.steps}
-        }
+        nothing, end = np.empty(0, np.int64), np.array([last], np.int64)
+        merged = {}
+        for quantity in {**self.steps, **after.steps}:
+            more = after.steps.get(quantity, end)
+            merged[quantity] = union_of_steps([self.steps.get(quantity, nothing), more[more > first]])
         return Recording(merged, after.strides)
 
 

@@ -104,7 +104,7 @@ class Runs:
 
     @property
     def diverged_at(self) -> IntArray:
-        """The step that made θ or the cost non-finite, shape (runs,); −1 for a run that did not diverge."""
+        """The step that made θ non-finite, shape (runs,); −1 for a run that did not diverge."""
         return np.where(self.state["status"] == driver.DIVERGED, self.state["step"] + 1, -1)
 
     @property
@@ -120,7 +120,8 @@ class Runs:
         coordinate, of dimensions ``(run, step)`` if step sizes differ from run to run) and ``parameter``. Quantities
         recorded at different steps share one ``step`` axis and are NaN where they were not recorded; only θ, which
         is large, has its own ``step_theta`` then. A run's values are NaN after it diverged or was stopped.
-        ``mean_…`` are averages over the iterates before each step; ``theta_mean``, ``theta_cov`` (divisor count − 1)
+        ``mean_…`` are averages over the iterates before each step (also before one that diverged or was not made because a
+        rule stopped the run); ``theta_mean``, ``theta_cov`` (divisor count − 1)
         and ``theta_count`` have the axis ``step_moments`` and are of the runs that came that far. ``status`` and
         ``steps_done`` are coordinates of ``run``.
         """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Float64Array = npt.NDArray[np.float64]
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Steps for which a schedule is evaluated at once, so that its values never need memory for all steps."""
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = "etaflow runs 1"
 ENGINES = {".nc": "h5netcdf", ".zarr": "zarr"}
+NEEDS = {".nc": ("h5netcdf", "h5py"), ".zarr": ("zarr",)}
 FOR_READERS = ("status", "steps_done")
 """Coordinates of `Runs.data` that follow from the state and are not stored."""
 
@@ -55,8 +56,9 @@ def check_target(name: str, path: object) -> Path:
         raise ValueError(f"{name} must end in .nc (netCDF) or .zarr (got {str(target)!r})")
     if not target.parent.is_dir():
         raise ValueError(f"{name} must lie in a folder that exists (got {str(target)!r})")
-    if find_spec(ENGINES[target.suffix]) is None:
-        raise ImportError(f'{name}={str(target)!r} needs {ENGINES[target.suffix]}: pip install "etaflow[lab]"')
+    missing = [library for library in NEEDS[target.suffix] if find_spec(library) is None]
+    if missing:
+        raise ImportError(f'{name}={str(target)!r} needs {missing[0]}: pip install "etaflow[lab]"')
     return target
 
 
@@ -101,7 +103,7 @@ def write(runs: Runs, target: Path) -> None:
     try:
         for data, group, mode in parts:
             if engine == "zarr":
-                data.to_zarr(beside, group=group, mode=mode, consolidated=False)
+                data.to_zarr(beside, group=group, mode=mode, zarr_format=2, consolidated=True)
             else:
                 data.to_netcdf(beside, group=group, mode=mode, engine=engine)
         _replace(beside, target)
@@ -211,8 +213,6 @@ def _open(source: Path, group: str | None) -> xr.Dataset:
     import xarray as xr  # noqa: PLC0415 - slow to import
 
     options: dict[str, Any] = {"mask_and_scale": False, "decode_times": False}
-    if source.suffix == ".zarr":
-        options["consolidated"] = False
     with xr.open_dataset(source, engine=ENGINES[source.suffix], group=group, **options) as opened:
         return opened.load()
 

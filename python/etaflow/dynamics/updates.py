@@ -20,7 +20,7 @@ OPTIMIZERS: dict[str, dict[str, float]] = {
 }
 MOMENTA = ("heavy_ball", "nesterov")
 NOISES = ("gaussian", "sphere")
-SLOTS = {"sgd": (), "heavy_ball": (1,), "nesterov": (1,), "adagrad": (2,), "rmsprop": (2,), "adam": (1, 2)}
+SLOTS = {"sgd": 0, "heavy_ball": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +48,10 @@ class Update:
     lower: FloatArray | None = None
     upper: FloatArray | None = None
 
-    def has_slot(self, slot: int) -> bool:
-        """Return whether the optimizer remembers the first (1) or the second (2) moment of the gradients.
-
-        Returns
-        -------
-        bool
-            Whether the state needs memory for it.
-        """
-        return slot in SLOTS[self.optimizer]
+    @property
+    def slots(self) -> int:
+        """How many numbers per parameter the optimizer carries from step to step."""
+        return SLOTS[self.optimizer]
 
 
 def check_optimizer(optimizer: object, momentum: object) -> tuple[str, tuple[float, float, float]]:
