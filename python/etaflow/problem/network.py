@@ -10,6 +10,7 @@ import numpy as np
 
 from etaflow import _core
 from etaflow._checks import (
+    check_finite,
     check_float_array,
     check_float_dtype,
     check_positive_int,
@@ -150,7 +151,9 @@ class MLP:
             )
         if array.shape[0] == 0:
             raise ValueError(f"theta must hold at least one run (got shape {array.shape})")
-        return check_float_array("theta", array, finite=finite)
+        if finite:
+            check_finite("theta", array)
+        return array
 
     def layers(self, theta: FloatArray) -> list[Layer]:
         """Return the weights and biases of every layer as views of `theta`: writing to them writes to it.
