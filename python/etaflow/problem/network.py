@@ -13,7 +13,7 @@ from etaflow._checks import (
     check_finite,
     check_float_array,
     check_float_dtype,
-    check_positive_int,
+    check_int,
     check_run_numbers,
     check_seed,
 )
@@ -93,7 +93,7 @@ class MLP:
     ) -> None:
         if isinstance(widths, str | bytes) or not hasattr(widths, "__iter__"):
             raise TypeError(f"widths must be a sequence of integers (got {widths!r})")
-        checked = tuple(check_positive_int(f"widths[{layer}]", width) for layer, width in enumerate(widths))
+        checked = tuple(check_int(f"widths[{layer}]", width, 1, 2**31 - 1) for layer, width in enumerate(widths))
         if len(checked) < 2:
             raise ValueError(
                 f"widths must name the inputs and the outputs at least: two integers (got {list(checked)})"
