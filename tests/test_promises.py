@@ -141,7 +141,7 @@ ENDLESS = """
     print("begin", flush=True)
     runs = ef.descend(case.objective, case.theta(), steps=steps, step_size=1e-5, runs=20, seed=3, record={"loss": 10**6}, **options)
     print("end", flush=True)
-    print(set(runs.status), int(runs.steps_done.max()), bool(np.isfinite(runs.data.loss[:, 0]).all()), flush=True)
+    print(set(runs.status), int(runs.steps_done.max()), bool(np.isfinite(runs.data.loss[runs.steps_done > 0, 0]).all()), flush=True)
     runs.save(path)
 """
 
@@ -248,7 +248,9 @@ def test_promise_4_nothing_is_copied_to_another_dtype() -> None:
 # --- 5 and 6: exact gradients, IEEE arithmetic ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", [case for case in FEW if case.dtype == "float64"], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in FEW if case.dtype == "float64" and case.net.num_params < 1000], ids=lambda case: case.name
+)
 def test_promise_5_gradients_agree_with_complex_steps(case: Case) -> None:
     theta = case.theta()
     assert relative_error(case.objective.gradient(theta), case.oracle.gradient_by_complex_step(theta)) < 1e-12

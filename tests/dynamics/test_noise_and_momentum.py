@@ -113,8 +113,8 @@ def test_projected_descent_ends_where_kkt_holds(optimizer: str) -> None:
     theta, gradient = runs.theta[0], f.gradient(runs.theta[0])
     exact = optimize.lsq_linear(x, y, bounds=(np.full(6, -1.0), bounds[1]), tol=1e-14)
     np.testing.assert_allclose(theta, exact.x, atol=1e-8)
-    np.testing.assert_array_equal(runs.active_bounds[0], [1, -1, 0, 0, 1, 0])
     np.testing.assert_array_equal(runs.active_bounds[0], exact.active_mask)
+    assert set(exact.active_mask) == {-1, 0, 1}
     free, at_lower, at_upper = (runs.active_bounds[0] == side for side in (0, -1, 1))
     np.testing.assert_allclose(gradient[free], 0, atol=1e-7)
     assert (gradient[at_lower] > 0).all()
