@@ -16,7 +16,15 @@
 #include <utility>
 
 #if defined(__AVX2__) || defined(__SSE2__)
+#if defined(__GNUC__) && !defined(__clang__)  // GCC bug 105593: its AVX-512 header warns about itself
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #endif
 
 namespace etaflow {

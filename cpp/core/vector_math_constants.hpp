@@ -26,7 +26,7 @@ struct MathConstants<double> {
     static constexpr double exp_overflow = 710, exp_underflow = -746;
     static constexpr double tanh_limit = 19.5;  // tanh is 1 beyond 19.1
 
-    // (e^r - 1 - r)/r^2, |r| <= ln(2)/2, relative to e^r: 2^-56.3
+    // (e^r - 1 - r)/r^2, |r| <= ln(2)/2, relative to e^r: 2^-56.3 (rounded all at once)
     static constexpr double exp_tail[] = {0x1.000000000000ap-1,  0x1.55555555554fap-3,  0x1.555555555087ap-5,
                                           0x1.1111111127b96p-7,  0x1.6c16c1842aa75p-10, 0x1.a01a012a6eecbp-13,
                                           0x1.a0199a0ae51ddp-16, 0x1.71df2524acf3dp-19, 0x1.28ad741f73b79p-22,
