@@ -104,7 +104,9 @@ class Unit {
          std::atomic<std::int64_t>& progress)
         : plan_(plan), state_(state), runs_(runs), until_(until), threads_(threads), control_(control),
           progress_(progress), step_(state.step[runs.front()]), alive_(runs.size(), true) {
-        if (layout)
+        if (layout && runs.size() == 1 && is_plain_sgd(plan))
+            stepper_ = std::make_unique<ChainStepper<T>>(plan, runs.front(), threads, quiet_);
+        else if (layout)
             stepper_ = std::make_unique<LaneStepper<T>>(plan, *layout, runs, threads, quiet_);
         else
             stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
@@ -293,6 +295,13 @@ class Unit {
         return false;
     }
 
+    // The loss of a step's batch was written before the step, which then did not lead anywhere.
+    void forget_batch_loss(std::int64_t run) const {
+        for (std::size_t r = 0; r < plan_.records.size(); ++r)
+            if (plan_.records[r].quantity == Quantity::batch_loss && next_record(r) == step_ + 1)
+                *scalar_slot(r, run) = std::numeric_limits<double>::quiet_NaN();
+    }
+
     // Makes the chunk again, one step at a time, and ends each diverging run at its last finite theta.
     void find_divergence(std::int64_t count) {
         for (std::int64_t s = 0; s < count; ++s) {
@@ -303,6 +312,7 @@ class Unit {
                 if (!mask[lane]) return;
                 stepper_->store_saved(static_cast<int>(lane), state_, run);
                 add_time(run, s);
+                forget_batch_loss(run);
                 end(lane, RunStatus::diverged, step_ + s);
             });
         }

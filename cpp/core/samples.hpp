@@ -16,7 +16,7 @@ class Rows {
 
     Rows(const T* x, const T* y, std::int64_t n, int inputs, int targets)
         : n_(n), inputs_(inputs), targets_(targets), stride_((inputs + 1 + targets + alignment - 1) / alignment * alignment) {
-        data_.assign(static_cast<std::size_t>(n) * stride_, T(0));
+        data_.assign(static_cast<std::size_t>(n) * stride_ + alignment, T(0));  // a sweep may read past the last row
         for (std::int64_t i = 0; i < n; ++i) {
             T* row = data_.data() + i * stride_;
             std::memcpy(row, x + i * inputs, sizeof(T) * inputs);

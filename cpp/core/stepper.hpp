@@ -1,10 +1,12 @@
-// The two ways to make steps: many runs in the lanes of a block, or one run whose samples are the lanes.
+// The ways to make steps: many runs in the lanes of a block, one run with a layer's units in the lanes (the same bits), or
+// one run with the batch's samples in the lanes.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "descent.hpp"
+#include "chain.hpp"
 #include "lanes.hpp"
 #include "noise.hpp"
 
@@ -105,6 +107,13 @@ struct Moving {
     }
 };
 
+// The cases LaneBlock::sgd_step and ChainBlock serve; all others need the gradient by itself.
+template <class T>
+bool is_plain_sgd(const DescentPlan<T>& plan) {
+    return plan.optimizer == Optimizer::sgd && plan.batch == 1 && plan.noise == 0 && !plan.lower &&
+           plan.objective->l2() == 0;
+}
+
 template <class T>
 class LaneStepper final : public Stepper<T> {
   public:
@@ -112,8 +121,7 @@ class LaneStepper final : public Stepper<T> {
                 int threads, Control& control)
         : plan_(plan), layout_(layout), runs_(runs), threads_(threads), control_(control),
           block_(plan.objective->net(), layout, plan.objective->rows(), plan.objective->loss()) {
-        fused_ = plan.optimizer == Optimizer::sgd && plan.batch == 1 && plan.noise == 0 && !plan.lower &&
-                 plan.objective->l2() == 0;
+        fused_ = is_plain_sgd(plan);
         runs_.resize(lanes<T>, runs.front());  // lanes without a run of their own repeat the first one
         for (const std::int64_t run : runs_) samplers_.push_back(make_sampler(plan, run));
         moving_.theta = block_.weights();
@@ -197,6 +205,58 @@ class LaneStepper final : public Stepper<T> {
     Moving<T> moving_;
     bool fused_;
     std::vector<Sampler> samplers_;
+    std::vector<std::int32_t> indices_;
+    Buffer<T> saved_, flat_;
+};
+
+template <class T>
+class ChainStepper final : public Stepper<T> {
+  public:
+    ChainStepper(const DescentPlan<T>& plan, std::int64_t run, int threads, Control& control)
+        : plan_(plan), threads_(threads), control_(control), sampler_(make_sampler(plan, run)),
+          block_(plan.objective->net(), plan.objective->rows(), plan.objective->loss()),
+          flat_(static_cast<std::size_t>(plan.objective->num_params())) {}
+
+    int width() const override { return 1; }
+    void load(int, const DescentState<T>& state, std::int64_t run) override {
+        block_.load(state.theta + run * plan_.objective->num_params());
+    }
+    void store(int, const DescentState<T>& state, std::int64_t run) const override { theta(0, row(state, run)); }
+    void theta(int, T* out) const override { block_.store(block_.weights().data(), out); }
+    void advance(std::int64_t first, std::int64_t count, const T* alphas) override {
+        indices_.resize(static_cast<std::size_t>(count));
+        sampler_.fill(first, count, indices_.data(), 1);
+        const T factor = static_cast<T>(plan_.objective->scale(1));
+        for (std::int64_t s = 0; s < count; ++s)
+            block_.sgd_step(indices_[static_cast<std::size_t>(s)], alphas[s], factor);
+        block_.flush();
+    }
+    IntVec<T> diverged() const override {
+        const Buffer<T>& w = block_.weights();
+        const IntVec<T> mask = nonfinite_lanes<T>(reinterpret_cast<const Vec<T>*>(w.data()),
+                                                  static_cast<std::int64_t>(w.size()) / lanes<T>);
+        return set1_int<T>(any<T>(mask) ? -1 : 0);
+    }
+    void save() override { saved_ = block_.weights(); }
+    void restore() override { block_.weights() = saved_; }
+    void store_saved(int, const DescentState<T>& state, std::int64_t run) override {
+        block_.store(saved_.data(), row(state, run));
+    }
+    double batch_loss(int, std::int64_t step) override {
+        theta(0, flat_.data());
+        return loss_of_batch(plan_, sampler_, flat_.data(), step, threads_, control_);
+    }
+
+  private:
+    T* row(const DescentState<T>& state, std::int64_t run) const {
+        return state.theta + run * plan_.objective->num_params();
+    }
+
+    const DescentPlan<T>& plan_;
+    int threads_;
+    Control& control_;
+    Sampler sampler_;
+    ChainBlock<T> block_;
     std::vector<std::int32_t> indices_;
     Buffer<T> saved_, flat_;
 };
