@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,26 @@ def test_a_run_that_diverges_is_a_status_and_the_others_go_on(batch_size: int | 
         np.testing.assert_array_equal(alone.theta[0], runs.theta[run])
         assert runs.diverged_at[run] == -1
         assert runs.data.loss[run].notnull().sum() == alone.data.loss[0].notnull().sum()
+
+
+@pytest.mark.parametrize("batch_size", [1, 20])
+def test_every_record_is_nan_from_the_step_that_diverged(batch_size: int) -> None:
+    quantities = ("loss", "grad_norm2", "batch_loss", "theta", "accuracy", "update_norm", "rayleigh")
+    options: dict[str, Any] = {"step_size": [1e120, 0.05, 1e60], "batch_size": batch_size}
+    runs = descend(**options, record=dict.fromkeys(quantities, 1), steps=20)
+    assert list(runs.status) == ["diverged", "finished", "diverged"]
+    for run in (0, 2):
+        at = int(runs.diverged_at[run])
+        assert np.isfinite(runs.data.theta[run, :at]).all()
+        for name in quantities:
+            assert runs.data[name][run, at:].isnull().all(), name
+
+
+def test_runs_can_be_sent_to_another_process() -> None:
+    runs = descend(record={"loss": 10, "theta": 20}, batch_size=1)
+    copy = pickle.loads(pickle.dumps(runs))
+    assert copy.data.identical(runs.data)
+    np.testing.assert_array_equal(copy.resume(additional=5).theta, runs.resume(additional=5).theta)
 
 
 def test_interpolation_is_linear_between_the_iterates() -> None:

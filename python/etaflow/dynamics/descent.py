@@ -8,10 +8,10 @@ import numpy as np
 
 from etaflow._checks import check_float_array, check_nonnegative_int, check_run_numbers, check_seed
 from etaflow.dynamics import driver
+from etaflow.dynamics.execution import carry_out, check_manner
 from etaflow.dynamics.objectives import Objectives
 from etaflow.dynamics.plan import Plan
 from etaflow.dynamics.recording import MOMENTS, check_means, check_record
-from etaflow.dynamics.runs import Runs, carry_out
 from etaflow.dynamics.sampling import check_sampling
 from etaflow.dynamics.stepsizes import check_step_size
 from etaflow.dynamics.stopping import check_rules
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from etaflow._checks import FloatArray, IntArray
+    from etaflow.dynamics.runs import Runs
     from etaflow.dynamics.stopping import Rule
     from etaflow.problem.objective import Objective
 
@@ -107,7 +108,7 @@ def descend(
     validation : Objective, optional
         The same network on other data, for ``validation_loss``.
     threads : int, optional
-        How many threads; by default ETAFLOW_NUM_THREADS, OMP_NUM_THREADS or all available cores.
+        How many threads; by default the objective's.
     progress : bool or callable, default False
         True for a progress bar (tqdm); or a function that is given the part of the work that is done.
     checkpoint : path, optional
@@ -168,8 +169,8 @@ def descend(
     )
     check_inside(starts, plan.update)
     objectives.check_needs(plan)
-    work = driver.begin(plan, objective, validation, starts)
-    return carry_out(work, objectives, threads=threads, progress=progress, checkpoint=checkpoint, every=every)
+    manner = check_manner(objectives, last, threads=threads, progress=progress, checkpoint=checkpoint, every=every)
+    return carry_out(driver.begin(plan, objective, validation, starts), objectives, manner)
 
 
 def _check_starts(objective: Objective, theta0: object, runs: object) -> tuple[FloatArray, IntArray]:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etaflow._checks import FloatArray, IntArray, check_positive_int, check_positive_number
 from etaflow.dynamics import dataset, driver, extension
 from etaflow.dynamics.interpolation import interpolate
-from etaflow.dynamics.progress import Progress
-from etaflow.dynamics.reports import html_table, one_line, warn_of_interruption
+from etaflow.dynamics.reports import html_table, one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
 
+    from etaflow._checks import FloatArray, IntArray
     from etaflow.dynamics.driver import Arrays, Work
     from etaflow.dynamics.objectives import Objectives
     from etaflow.dynamics.plan import Plan
@@ -229,6 +228,8 @@ class Runs:
         >>> runs.resume(additional=1).theta
         array([[0.75]])
         """
+        from etaflow.dynamics import execution  # noqa: PLC0415 - execution knows Runs
+
         objectives = self.objectives.resumed(objective, validation)
         last = extension.last_step(self.plan, steps, additional)
         plan = extension.extend(
@@ -241,10 +242,12 @@ class Runs:
             all_there=not (self.status == "interrupted").any(),
         )
         objectives.check_needs(plan)
-        work = self._continued(plan, objectives)
+        how = {"threads": threads, "progress": progress, "checkpoint": checkpoint, "every": every}
+        manner = execution.check_manner(objectives, last, **how)
+        work = execution.continued(self, plan, objectives)
         if step_size is not None:
             work.state["scale"][:] = plan.step_sizes[-1].scale(plan.runs)
-        return carry_out(work, objectives, threads=threads, progress=progress, checkpoint=checkpoint, every=every)
+        return execution.carry_out(work, objectives, manner)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write everything to a file that `load` reads: netCDF for ``.nc``, Zarr for ``.zarr``.
@@ -285,50 +288,6 @@ class Runs:
 
     def _repr_html_(self) -> str:
         return html_table(self)
-
-    def _continued(self, plan: Plan, objectives: Objectives) -> Work:
-        d, dtype = self.theta.shape[1], self.theta.dtype
-        records, moments = driver.empty_records(plan, d, dtype), driver.empty_moments(plan, d)
-        extension.spread(self.records, records, self.plan.core_record, plan.core_record)
-        for name, values in self.moments.items():
-            moments[name][np.searchsorted(plan.moment_steps, self.plan.moment_steps)] = values
-        state = {name: values.copy() for name, values in self.state.items()}
-        return driver.Work(objectives.known, objectives.validation, plan, state, records, moments)
-
-
-def carry_out(
-    work: Work,
-    objectives: Objectives,
-    *,
-    threads: int | None,
-    progress: object,
-    checkpoint: str | Path | None,
-    every: float,
-) -> Runs:
-    """Do the work and return the runs; say how to go on if it was interrupted.
-
-    Returns
-    -------
-    Runs
-        The result.
-    """
-    from etaflow.dynamics import storage  # noqa: PLC0415 - storage knows Runs
-
-    bar = Progress(progress, work.plan.steps)
-    check_positive_number("every", every)
-    count = 0 if threads is None else check_positive_int("threads", threads)
-    save = None
-    if checkpoint is not None:
-        target = storage.check_checkpoint(checkpoint, objectives.source)
-
-        def save() -> None:
-            storage.write(Runs.of(work, objectives), target)
-
-    interrupted = driver.drive(work, threads=count, progress=bar, checkpoint=driver.Checkpoint(save, float(every)))
-    runs = Runs.of(work, objectives)
-    if interrupted:
-        warn_of_interruption(runs, checkpoint)
-    return runs
 
 
 def load(path: str | Path) -> Runs:
