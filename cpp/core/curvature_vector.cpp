@@ -122,10 +122,9 @@ template <class T>
 void accumulate_tangent(const Network& net, const Panel<T>& panel, const Workspace<T>& ws, const Tangents<T>& r, T* g) {
     for (int l = 1; l <= net.depth(); ++l) {
         const Layer& layer = net.layers()[l - 1];
-        T* const weights = g + layer.weights;
-        panel_gradient(layer.out, layer.in, panel.vectors, r.delta[l], l == 1 ? panel.x : ws.a[l - 1], weights);
-        if (l > 1) panel_gradient(layer.out, layer.in, panel.vectors, ws.delta[l], r.a[l - 1], weights);
-        if (layer.bias) panel_bias_gradient(layer.out, panel.vectors, r.delta[l], g + layer.biases);
+        accumulate_layer(net, l, panel, r.delta[l], l == 1 ? panel.x : ws.a[l - 1], g);
+        if (l > 1)
+            panel_gradient<T>(layer.out, layer.in, panel.vectors, ws.delta[l], r.a[l - 1], g + layer.weights, nullptr);
     }
 }
 

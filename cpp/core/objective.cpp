@@ -1,7 +1,7 @@
 #include "objective.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 
 #include "propagate.hpp"
 
@@ -59,7 +59,7 @@ Objective<T>::Objective(Network net, const T* x, const T* y, std::int64_t n, Los
       mean_(mean),
       l2_(l2),
       rows_(x, y, n, net_.inputs(), target_rows(loss, net_.outputs())),
-      panels_(n, net_.inputs(), target_rows(loss, net_.outputs())) {
+      panels_(n, net_.inputs(), target_rows(loss, net_.outputs()), gradient_flops(1)) {
     panels_.fill(rows_, nullptr);
     const auto [low, high] = std::minmax_element(y, y + n * target_rows(loss, net_.outputs()));
     threshold_ = (static_cast<double>(*low) + static_cast<double>(*high)) / 2;
@@ -91,9 +91,13 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
     control.throw_if_stopped();
     if (what.gradient) {
         if (partial) {
-            std::copy(partial, partial + d, what.gradient);
-            for (std::int64_t s = 1; s < slabs; ++s)
-                for (std::int64_t i = 0; i < d; ++i) what.gradient[i] += partial[s * d + i];
+            const std::int64_t piece = 1 << 14;
+            parallel_for(threads, (d + piece - 1) / piece, control, [&](std::int64_t p) {
+                const std::int64_t first = p * piece, last = std::min(d, first + piece);
+                std::copy(partial + first, partial + last, what.gradient + first);
+                for (std::int64_t s = 1; s < slabs; ++s)
+                    for (std::int64_t i = first; i < last; ++i) what.gradient[i] += partial[s * d + i];
+            });
         }
         const T scale = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
         if (what.l2 != 0)
@@ -207,11 +211,11 @@ void Objective<T>::sample_gradients(const T* theta, std::int64_t begin, std::int
                                     Control& control) const {
     const Panels<T>* data = &panels_;
     Panels<T> part;
+    std::vector<std::int32_t> indices;
     if (begin != 0 || end != size()) {
-        std::vector<std::int32_t> indices(end - begin);
-        for (std::int64_t i = begin; i < end; ++i) indices[i - begin] = static_cast<std::int32_t>(i);
-        part.resize(end - begin, net_.inputs(), target_rows(loss_, net_.outputs()));
-        part.fill(rows_, indices.data());
+        indices.resize(end - begin);
+        std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(begin));
+        gather(part, indices.data(), end - begin);
         data = &part;
     }
     parallel_for(threads_for(gradient_flops(end - begin), threads), data->count(), control, [&](std::int64_t p) {
@@ -223,8 +227,8 @@ void Objective<T>::sample_gradients(const T* theta, std::int64_t begin, std::int
 template <class T>
 std::vector<LayerTrace> Objective<T>::backprop_trace(const T* theta, std::int64_t sample) const {
     const std::int32_t index = static_cast<std::int32_t>(sample);
-    Panels<T> one(1, net_.inputs(), target_rows(loss_, net_.outputs()));
-    one.fill(rows_, &index);
+    Panels<T> one;
+    gather(one, &index, 1);
     const Panel<T> panel = one.panel(0);
     Workspace<T>& ws = workspace<T>(net_, 1, 1);
     forward<1>(net_, theta, panel, ws);

@@ -31,6 +31,9 @@ class Objective {
     // x (n, d_0) and y (n, target_rows) row-major; softmax labels are whole numbers 0 … d_L - 1.
     Objective(Network net, const T* x, const T* y, std::int64_t n, Loss loss, bool mean, double l2);
 
+    Objective(const Objective&) = delete;  // panels point to rows
+    Objective& operator=(const Objective&) = delete;
+
     const Network& net() const { return net_; }
     Loss loss() const { return loss_; }
     std::int64_t size() const { return rows_.size(); }
@@ -43,6 +46,11 @@ class Objective {
     }
     const Rows<T>& rows() const { return rows_; }
     const Panels<T>& panels() const { return panels_; }
+    // Fills `batch` with the observations of `count` indices, which must outlive it.
+    void gather(Panels<T>& batch, const std::int32_t* indices, std::int64_t count) const {
+        batch.resize(count, rows_.inputs(), rows_.targets(), gradient_flops(1));
+        batch.fill(rows_, indices);
+    }
     // Floating-point operations of one gradient over `samples` observations.
     double gradient_flops(std::int64_t samples) const {
         return 6.0 * static_cast<double>(num_params()) * static_cast<double>(samples);

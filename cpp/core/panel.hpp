@@ -23,9 +23,11 @@ inline constexpr int panel_samples = 256;
 #if ETAFLOW_VECTOR_BYTES == 64
 inline constexpr int tile_outputs = 5, tile_vectors = 4;         // forward and backward: 20 sums + 4 inputs
 inline constexpr int gradient_outputs = 5, gradient_inputs = 5;  // gradient: 25 sums + 5 inputs
+inline constexpr int row_outputs = 10, row_vectors = 2;          // gradient from rows: 20 sums + 2 inputs
 #else
 inline constexpr int tile_outputs = 5, tile_vectors = 2;
 inline constexpr int gradient_outputs = 3, gradient_inputs = 3;
+inline constexpr int row_outputs = 5, row_vectors = 2;
 #endif
 
 template <class T>
@@ -34,6 +36,12 @@ struct Panel {
     int vectors;   // ceil(samples / lanes)
     const T* x;    // inputs, panel layout
     const T* y;    // targets, panel layout
+
+    // The same inputs as rows [x …, 1, …] (see Rows): sample i is row indices[i], or row i without indices.
+    const T* rows = nullptr;
+    std::ptrdiff_t row_stride = 0;
+    const std::int32_t* indices = nullptr;
+    const T* row(int i) const { return rows + (indices ? indices[i] : i) * row_stride; }
 };
 
 // f(first vector of the chunk, vectors in the chunk)
@@ -94,9 +102,11 @@ inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, T* z
         for (int v = 0; v < vectors; ++v) store(z + r * row + v * lanes<T>, acc[r][v]);
 }
 
-template <int rows, int cols, class T>
+// The last column may be that of the bias, whose input is 1: g_bias is then where its sums go.
+template <int rows, int cols, bool bias, class T>
 inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, const T* x, int x_units, int c0, T* g,
-                          std::ptrdiff_t g_stride) {
+                          std::ptrdiff_t g_stride, T* g_bias) {
+    constexpr int inputs = cols - bias;
     Vec<T> acc[rows][cols];
     for (int r = 0; r < rows; ++r)
         for (int c = 0; c < cols; ++c) acc[r][c] = Vec<T>{};
@@ -106,10 +116,11 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
         const T* a = x + std::ptrdiff_t{first} * x_units * lanes<T> + c0 * row;
         for (int v = 0; v < count; ++v) {
             Vec<T> in[cols];
-            for (int c = 0; c < cols; ++c) in[c] = load(a + c * row + v * lanes<T>);
+            for (int c = 0; c < inputs; ++c) in[c] = load(a + c * row + v * lanes<T>);
             for (int r = 0; r < rows; ++r) {
                 const Vec<T> dv = load(d + r * row + v * lanes<T>);
-                for (int c = 0; c < cols; ++c) acc[r][c] = fma(dv, in[c], acc[r][c]);
+                for (int c = 0; c < inputs; ++c) acc[r][c] = fma(dv, in[c], acc[r][c]);
+                if constexpr (bias) acc[r][inputs] = acc[r][inputs] + dv;
             }
         }
     });
@@ -119,9 +130,41 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
         for (int i = 0; i < lanes<T>; ++i)
             square[i] = first + i < total ? acc[(first + i) / cols][(first + i) % cols] : Vec<T>{};
         const Vec<T> sums = reduce<T>(square);
-        for (int i = 0; i < lanes<T> && first + i < total; ++i)
-            g[((first + i) / cols) * g_stride + (first + i) % cols] += sums[i];
+        for (int i = 0; i < lanes<T> && first + i < total; ++i) {
+            const int r = (first + i) / cols, c = (first + i) % cols;
+            T* const at = bias && c == inputs ? g_bias + r : g + r * g_stride + c;
+            *at += sums[i];
+        }
     }
+}
+
+// g[c0 + i] += sums[i]; the element after the last input is that of the bias, what follows it has no meaning.
+template <class T>
+inline void add_row_piece(Vec<T> sums, int c0, int cols, T* g, T* g_bias) {
+    if (c0 + lanes<T> <= cols) return store_unaligned(g + c0, load_unaligned(g + c0) + sums);
+    for (int i = 0; i < lanes<T> && c0 + i < cols; ++i) g[c0 + i] += sums[i];
+    if (g_bias && c0 <= cols) *g_bias += sums[cols - c0];
+}
+
+template <int rows, int vectors, class T>
+inline void row_gradient_tile(const Panel<T>& panel, const T* delta, int delta_units, int r0, int c0,
+                              Vec<T> (&acc)[rows][vectors]) {
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) acc[r][v] = Vec<T>{};
+    for_each_chunk(panel.vectors, [&](int first, int count) {
+        const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
+        const T* d = delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
+        const int samples = std::min(count * lanes<T>, panel.samples - first * lanes<T>);
+        for (int i = 0; i < samples; ++i) {
+            const T* x = panel.row(first * lanes<T> + i) + c0;
+            Vec<T> in[vectors];
+            for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
+            for (int r = 0; r < rows; ++r) {
+                const Vec<T> dv = set1<T>(d[r * row + i]);
+                for (int v = 0; v < vectors; ++v) acc[r][v] = fma(dv, in[v], acc[r][v]);
+            }
+        }
+    });
 }
 
 }  // namespace detail
@@ -143,36 +186,54 @@ inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T
     });
 }
 
-// One panel: g(r, c) += sum over samples of delta[r] x[c]; g is row-major with rows of `cols` elements.
+// One panel: g(r, c) += sum over samples of delta[r] x[c], g row-major with rows of `cols` elements; where g_bias is not
+// null, g_bias[r] += sum of delta[r].
 template <class T>
-inline void panel_gradient(int rows, int cols, int vectors, const T* delta, const T* x, T* g) {
+inline void panel_gradient(int rows, int cols, int vectors, const T* delta, const T* x, T* g, T* g_bias) {
+    const bool bias = g_bias != nullptr;
     // A strip of inputs stays in the first-level cache while all deltas pass by.
-    for_each_piece(cols, gradient_inputs, [&](int c, int c_count) {
+    for_each_piece(cols + bias, gradient_inputs, [&](int c, int c_count) {
         with_constant<gradient_inputs>(c_count, [&](auto C) {
             for_each_piece(rows, gradient_outputs, [&](int r, int r_count) {
                 with_constant<gradient_outputs>(r_count, [&](auto R) {
-                    detail::gradient_tile<R, C>(vectors, delta, rows, r, x, cols, c, g + std::ptrdiff_t{r} * cols + c,
-                                                cols);
+                    T* const to = g + std::ptrdiff_t{r} * cols + c;
+                    if (c + C > cols)
+                        detail::gradient_tile<R, C, true>(vectors, delta, rows, r, x, cols, c, to, cols, g_bias + r);
+                    else
+                        detail::gradient_tile<R, C, false, T>(vectors, delta, rows, r, x, cols, c, to, cols, nullptr);
                 });
             });
         });
     });
 }
 
-// One panel: g[r] += sum over samples of delta[r].
+// Whether the inputs fill whole vectors well enough to make them the lanes.
 template <class T>
-inline void panel_bias_gradient(int rows, int vectors, const T* delta, T* g) {
-    for (int first = 0; first < rows; first += lanes<T>) {
-        const int count = std::min(lanes<T>, rows - first);
-        Vec<T> acc[lanes<T>] = {};
-        for_each_chunk(vectors, [&](int v0, int chunk) {
-            const T* d = delta + (std::ptrdiff_t{v0} * rows + std::ptrdiff_t{first} * chunk) * lanes<T>;
-            for (int r = 0; r < count; ++r)
-                for (int v = 0; v < chunk; ++v) acc[r] = acc[r] + load(d + (r * chunk + v) * lanes<T>);
+inline bool inputs_fill_lanes(int cols) {
+    const int padded = (cols + lanes<T> - 1) / lanes<T> * lanes<T>;
+    return padded >= 4 * lanes<T> && 10 * cols >= 9 * padded;
+}
+
+// The same for the layer that reads the data, with inputs instead of samples in the lanes: nothing is left to sum up at
+// the end, which pays off where a panel is small compared with the weights.
+template <class T>
+inline void panel_gradient_from_rows(int rows, int cols, const Panel<T>& panel, const T* delta, T* g, T* g_bias) {
+    const int all = cols + (g_bias != nullptr);
+    for_each_piece((all + lanes<T> - 1) / lanes<T>, row_vectors, [&](int v, int v_count) {
+        with_constant<row_vectors>(v_count, [&](auto V) {
+            for_each_piece(rows, row_outputs, [&](int r0, int r_count) {
+                with_constant<row_outputs>(r_count, [&](auto R) {
+                    const int c0 = v * lanes<T>;
+                    Vec<T> acc[R()][V()];
+                    detail::row_gradient_tile<R, V, T>(panel, delta, rows, r0, c0, acc);
+                    for (int r = 0; r < R; ++r)
+                        for (int u = 0; u < V; ++u)
+                            detail::add_row_piece(acc[r][u], c0 + u * lanes<T>, cols, g + std::ptrdiff_t{r0 + r} * cols,
+                                                  g_bias ? g_bias + r0 + r : nullptr);
+                });
+            });
         });
-        const Vec<T> sums = reduce<T>(acc);
-        for (int r = 0; r < count; ++r) g[first + r] += sums[r];
-    }
+    });
 }
 
 }  // namespace etaflow

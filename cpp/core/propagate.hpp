@@ -156,15 +156,22 @@ void backward(const Network& net, const T* theta, const Panel<T>& panel, Workspa
     });
 }
 
-// g += sum over the panel's samples of delta x a, for every layer; g is laid out as theta.
+// g += sum over the panel's samples of delta x^T for layer l, whose inputs are x; g is laid out as theta.
+template <class T>
+void accumulate_layer(const Network& net, int l, const Panel<T>& panel, const T* delta, const T* x, T* g) {
+    const Layer& layer = net.layers()[l - 1];
+    T* const weights = g + layer.weights;
+    T* const biases = layer.bias ? g + layer.biases : nullptr;
+    if (l == 1 && inputs_fill_lanes<T>(layer.in + layer.bias))
+        panel_gradient_from_rows(layer.out, layer.in, panel, delta, weights, biases);
+    else
+        panel_gradient(layer.out, layer.in, panel.vectors, delta, x, weights, biases);
+}
+
 template <class T>
 void accumulate_gradient(const Network& net, const Panel<T>& panel, const Workspace<T>& ws, T* g) {
-    for (int l = 1; l <= net.depth(); ++l) {
-        const Layer& layer = net.layers()[l - 1];
-        panel_gradient(layer.out, layer.in, panel.vectors, ws.delta[l], l == 1 ? panel.x : ws.a[l - 1],
-                       g + layer.weights);
-        if (layer.bias) panel_bias_gradient(layer.out, panel.vectors, ws.delta[l], g + layer.biases);
-    }
+    for (int l = 1; l <= net.depth(); ++l)
+        accumulate_layer(net, l, panel, ws.delta[l], l == 1 ? panel.x : ws.a[l - 1], g);
 }
 
 }  // namespace etaflow

@@ -38,26 +38,34 @@ class Rows {
     Buffer<T> data_;
 };
 
+// Work that makes one panel large enough: beyond it a batch is cut further, for the threads.
+inline constexpr double panel_flops = 8e7;
+
 // Any list of observations as a sequence of panels of nearly equal size.
 template <class T>
 class Panels {
   public:
     Panels() = default;
-    Panels(std::int64_t n, int inputs, int targets) { resize(n, inputs, targets); }
+    // `flops` of work per sample bounds the size of a panel of a large network, so that threads can share a batch.
+    Panels(std::int64_t n, int inputs, int targets, double flops) { resize(n, inputs, targets, flops); }
 
-    void resize(std::int64_t n, int inputs, int targets) {
+    void resize(std::int64_t n, int inputs, int targets, double flops) {
         n_ = n;
         inputs_ = inputs;
         targets_ = targets;
         total_ = (n + lanes<T> - 1) / lanes<T>;
-        constexpr std::int64_t most = panel_samples / lanes<T>;
+        const double samples = std::clamp(panel_flops / flops, 4.0 * lanes<T>, double{panel_samples});
+        const std::int64_t most = static_cast<std::int64_t>(samples) / lanes<T>;
         count_ = std::max<std::int64_t>(1, (total_ + most - 1) / most);
         ensure(x_, static_cast<std::size_t>(total_) * lanes<T> * inputs);
         ensure(y_, static_cast<std::size_t>(total_) * lanes<T> * targets);
     }
 
     // Fills the panels with row(0), row(1), …; indices may be null for "all, in order".
+    // Both must outlive what is computed from the panels.
     void fill(const Rows<T>& rows, const std::int32_t* indices) {
+        rows_ = &rows;
+        indices_ = indices;
         for (std::int64_t p = 0; p < count_; ++p) {
             const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
             for_each_chunk(static_cast<int>(vectors), [&](int v0, int count) {
@@ -77,8 +85,14 @@ class Panels {
     Panel<T> panel(std::int64_t p) const {
         const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
         const std::int64_t samples = std::min(vectors * lanes<T>, n_ - first * lanes<T>);
-        return {static_cast<int>(samples), static_cast<int>(vectors), x_.data() + first * lanes<T> * inputs_,
-                y_.data() + first * lanes<T> * targets_};
+        const std::int64_t sample = first * lanes<T>;
+        return {static_cast<int>(samples),
+                static_cast<int>(vectors),
+                x_.data() + sample * inputs_,
+                y_.data() + sample * targets_,
+                rows_->row(indices_ ? 0 : sample),
+                rows_->stride(),
+                indices_ ? indices_ + sample : nullptr};
     }
 
   private:
@@ -109,6 +123,8 @@ class Panels {
     std::int64_t n_ = 0, total_ = 0, count_ = 1;
     int inputs_ = 0, targets_ = 0;
     Buffer<T> x_, y_;
+    const Rows<T>* rows_ = nullptr;
+    const std::int32_t* indices_ = nullptr;
 };
 
 }  // namespace etaflow

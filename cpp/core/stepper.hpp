@@ -53,8 +53,8 @@ double loss_of_batch(const DescentPlan<T>& plan, Sampler& sampler, const T* thet
     if (plan.batch == 0) return f.value(theta, nullptr, threads, control);
     std::vector<std::int32_t> indices(plan.batch);
     sampler.fill(step - 1, 1, indices.data(), 1);
-    Panels<T> panels(plan.batch, f.rows().inputs(), f.rows().targets());
-    panels.fill(f.rows(), indices.data());
+    Panels<T> panels;
+    f.gather(panels, indices.data(), plan.batch);
     return f.evaluate(theta, panels, {true, nullptr, nullptr, f.scale(plan.batch), f.l2()}, threads, control);
 }
 
@@ -275,10 +275,7 @@ class PanelStepper final : public Stepper<T> {
             std::copy_n(plan.lower, d_, moving_.lower.begin());
             std::copy_n(plan.upper, d_, moving_.upper.begin());
         }
-        if (plan.batch > 0) {
-            indices_.resize(static_cast<std::size_t>(plan.batch));
-            batch_.resize(plan.batch, plan.objective->rows().inputs(), plan.objective->rows().targets());
-        }
+        indices_.resize(static_cast<std::size_t>(plan.batch));
     }
 
     int width() const override { return 1; }
@@ -302,7 +299,7 @@ class PanelStepper final : public Stepper<T> {
                 fresh_ = false;
             } else {
                 sampler_.fill(step - 1, 1, indices_.data(), 1);
-                batch_.fill(f.rows(), indices_.data());
+                f.gather(batch_, indices_.data(), plan_.batch);
                 f.evaluate(theta_.data(), batch_, {false, moving_.gradient.data(), nullptr, f.scale(plan_.batch), f.l2()},
                            threads_, control_);
             }
