@@ -36,8 +36,8 @@ void each_run(const Objective<T>& f, const Array<T>& theta, int threads, F compu
 template <class T>
 void bind(py::module_& m, const char* name) {
     using F = Objective<T>;
-    const auto theta = py::arg("theta").noconvert();
-    const auto threads = py::arg("threads") = 0;
+    const auto theta_arg = py::arg("theta").noconvert();
+    const auto threads_arg = py::arg("threads") = 0;
     ObjectiveClass<T> cls(m, name, py::module_local());
     cls.def(py::init(&make_objective<T>), py::arg("network"), py::arg("x").noconvert(), py::arg("y").noconvert(),
             py::arg("loss"), py::arg("mean"), py::arg("l2"))
@@ -53,7 +53,7 @@ void bind(py::module_& m, const char* name) {
             });
             return out;
         },
-        theta, threads);
+        theta_arg, threads_arg);
     cls.def(
         "losses",
         [](const F& f, const Array<T>& theta, int threads) {
@@ -64,7 +64,7 @@ void bind(py::module_& m, const char* name) {
             });
             return out;
         },
-        theta, threads);
+        theta_arg, threads_arg);
     cls.def(
         "accuracy",
         [](const F& f, const Array<T>& theta, int threads) {
@@ -75,7 +75,7 @@ void bind(py::module_& m, const char* name) {
             });
             return out;
         },
-        theta, threads);
+        theta_arg, threads_arg);
     const auto value_and_gradient = [](const F& f, const Array<T>& theta, int threads) {
         Array<double> value(theta.ndim() ? theta.shape(0) : 0);
         Array<T> gradient({theta.ndim() ? theta.shape(0) : 0, static_cast<py::ssize_t>(f.num_params())});
@@ -86,13 +86,13 @@ void bind(py::module_& m, const char* name) {
         });
         return py::make_tuple(value, gradient);
     };
-    cls.def("value_and_gradient", value_and_gradient, theta, threads);
+    cls.def("value_and_gradient", value_and_gradient, theta_arg, threads_arg);
     cls.def(
         "gradient",
         [value_and_gradient](const F& f, const Array<T>& theta, int threads) {
             return py::object(value_and_gradient(f, theta, threads)[1]);
         },
-        theta, threads);
+        theta_arg, threads_arg);
     cls.def(
         "sample_gradients",
         [](const F& f, const Array<T>& theta, std::int64_t start, std::int64_t stop, int threads) {
@@ -106,7 +106,7 @@ void bind(py::module_& m, const char* name) {
             });
             return out;
         },
-        theta, py::arg("start"), py::arg("stop"), threads);
+        theta_arg, py::arg("start"), py::arg("stop"), threads_arg);
     cls.def(
         "weighted_gradient",
         [](const F& f, const Array<T>& theta, const Array<T>& w, int threads) {
@@ -119,7 +119,7 @@ void bind(py::module_& m, const char* name) {
             });
             return out;
         },
-        theta, py::arg("w").noconvert(), threads);
+        theta_arg, py::arg("w").noconvert(), threads_arg);
     cls.def(
         "backprop_trace",
         [](const F& f, const Array<T>& theta, std::int64_t i) {
@@ -132,7 +132,7 @@ void bind(py::module_& m, const char* name) {
                                              Array<double>(layer.delta.size(), layer.delta.data())));
             return layers;
         },
-        theta, py::arg("i"));
+        theta_arg, py::arg("i"));
     bind_curvature<T>(cls);
     bind_descent<T>(cls);
 }
