@@ -18,8 +18,8 @@ namespace etaflow {
 // mask, in this order. 1 in the child of a fork, where the OpenMP runtime must not be woken.
 int resolve_threads(int requested);
 
-// Work below this many floating-point operations is faster on one thread (about 20 microseconds).
-inline constexpr double parallel_flops = 1.5e6;
+// Work below this many floating-point operations is faster on one thread (about 40 microseconds).
+inline constexpr double parallel_flops = 3e6;
 
 inline int threads_for(double flops, int threads) { return flops < parallel_flops ? 1 : threads; }
 
