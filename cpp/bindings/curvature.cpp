@@ -25,15 +25,15 @@ auto matrix_method(double operations_per_sample_and_entry, Matrix matrix) {
         without_gil([&](Control& control) {
             const double entries = static_cast<double>(d) * static_cast<double>(d);
             const double flops = operations_per_sample_and_entry * entries * static_cast<double>(f.size());
-            for_runs(runs, flops, resolve_threads(threads), control, [&](std::int64_t r, int inner) {
-                matrix(f, rows + r * d, to + r * d * d, inner, control);
-            });
+            for_runs(runs, flops, resolve_threads(threads), control,
+                     [&](std::int64_t r, int inner) { matrix(f, rows + r * d, to + r * d * d, inner, control); });
         });
         return out;
     };
 }
 
-// A method theta (runs, d), v (runs, d) -> (runs, d) that calls product(f, row of theta, row of v, out, threads, control).
+// A method theta (runs, d), v (runs, d) -> (runs, d) that calls product(f, row of theta, row of v, out, threads,
+// control).
 template <class T, class Product>
 auto product_method(Product product) {
     return [=](const Objective<T>& f, const Array<T>& theta, const Array<T>& v, int threads) {

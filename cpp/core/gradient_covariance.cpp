@@ -9,6 +9,8 @@ namespace etaflow {
 
 namespace {
 
+constexpr std::ptrdiff_t most_field_bytes = std::ptrdiff_t{16} << 20;
+
 // Parameters in a block. A block against a block is one item of work.
 int block_size(std::int64_t num_params) { return num_params < 512 ? 48 : 80; }
 
@@ -61,8 +63,7 @@ void centred_derivatives(const FieldPanel<T>& panel, const Factors* factors, con
 template <class T>
 void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int threads, Control& control) {
     const Network& net = f.net();
-    const std::int64_t d = f.num_params(), size = block_size(d),
-                       blocks = (d + size - 1) / size;
+    const std::int64_t d = f.num_params(), size = block_size(d), blocks = (d + size - 1) / size;
     const T inverse_n = static_cast<T>(1.0 / static_cast<double>(f.size()));
     Buffer<T> mean(static_cast<std::size_t>(d));
     f.evaluate(theta, f.panels(), {false, mean.data(), nullptr, 1.0 / static_cast<double>(f.size())}, threads, control);
@@ -70,15 +71,15 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
 
     const SampleFields fields(net);
     const std::vector<Factors> factors = factors_of_parameters(net, fields);
-    const FieldBlocks<T> kept(f.panels(), fields.units);
+    const FieldBlocks<T> kept(f, fields.units, most_field_bytes);
     kept.for_each([&](std::int64_t first, std::int64_t end, bool is_first) {
         parallel_for(threads, end - first, control, [&](std::int64_t i) {
-            const Panel<T> panel = f.panels().panel(first + i);
+            const Panel<T>& panel = kept.slice(first + i);
             Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
             forward<1>(net, theta, panel, ws);
             output_deltas<false, T>(net, f.loss(), panel, nullptr, ws);
             backward(net, theta, panel, ws);
-            keep_layers(net, fields, panel, ws, kept.panel(first, first + i));
+            keep_layers(net, fields, panel, ws, kept.fields(first + i));
         });
         control.throw_if_stopped();
         parallel_for(threads, blocks * (blocks + 1) / 2, control, [&](std::int64_t item) {
@@ -91,7 +92,7 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
             thread_local Buffer<T> memory;
             product.start(rows, cols);
             for (std::int64_t p = first; p < end; ++p) {
-                const FieldPanel<T> panel = kept.panel(first, p);
+                const FieldPanel<T> panel = kept.fields(p);
                 T* const a = ensure(memory, static_cast<std::size_t>(rows) * panel.vectors * lanes<T>);
                 centred_derivatives(panel, &factors[i0], &mean[i0], rows, a);
                 const auto columns = [&](int c, int count, T* to) {

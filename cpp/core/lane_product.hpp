@@ -61,9 +61,9 @@ class LaneProduct {
         ensure(result_, total);
     }
 
-    // Adds one panel. make_columns(c, count, to) writes columns [c, c + count) of b as a quantity of `count` units; they
-    // stay in the first-level cache while all rows of a pass by. With a `diagonal`, c(r, k) is needed only for
-    // r <= k + diagonal; the rest is undefined.
+    // Adds one panel. make_columns(c, count, to) writes columns [c, c + count) of b as a quantity of `count` units;
+    // they stay in the first-level cache while all rows of a pass by. With a `diagonal`, c(r, k) is needed only for r
+    // <= k + diagonal; the rest is undefined.
     template <class F>
     void add(int vectors, LaneRows<T> a, F make_columns, int diagonal = everything) {
         T* const b = ensure(columns_, static_cast<std::size_t>(gradient_inputs) * vectors * lanes<T>);

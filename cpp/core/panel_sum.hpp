@@ -21,8 +21,13 @@ void sum_over_panels(const Panels<T>& data, std::int64_t size, T* out, int threa
         for (std::int64_t p = data.count() * slab / slabs; p < data.count() * (slab + 1) / slabs; ++p) add(p, partial);
     });
     control.throw_if_stopped();
-    for (std::int64_t slab = 1; slab < slabs; ++slab)
-        for (std::int64_t i = 0; i < size; ++i) out[i] += others[(slab - 1) * size + i];
+    if (slabs == 1) return;
+    constexpr std::int64_t piece = 1 << 14;
+    parallel_for(threads, (size + piece - 1) / piece, control, [&](std::int64_t p) {
+        for (std::int64_t slab = 1; slab < slabs; ++slab)
+            for (std::int64_t i = p * piece; i < std::min(size, (p + 1) * piece); ++i)
+                out[i] += others[(slab - 1) * size + i];
+    });
 }
 
 }  // namespace etaflow

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lane_product.hpp"
+#include "objective.hpp"
 #include "propagate.hpp"
 
 namespace etaflow {
@@ -45,35 +46,68 @@ struct FieldPanel {
     LaneRows<T> rows(Field field, int first) const { return {at(field), field.units, first}; }
 };
 
-// A sequence of whole panels whose fields fit into a bounded memory. The sequences depend on the network and the number
-// of samples alone.
+// Cuts all observations into slices of panels, and these into blocks whose fields fit into `most_bytes` (at least one
+// chunk of samples), all of it by the network and the number of samples alone.
 template <class T>
 class FieldBlocks {
   public:
-    static constexpr std::ptrdiff_t most_bytes = std::ptrdiff_t{16} << 20;
-
-    FieldBlocks(const Panels<T>& panels, std::ptrdiff_t units) : panels_(panels), units_(units) {
-        const std::ptrdiff_t panel_bytes = units * panels.max_vectors() * vector_bytes;
-        per_block_ = std::clamp<std::int64_t>(most_bytes / panel_bytes, 1, panels.count());
-        thread_local Buffer<T> memory;
-        data_ = ensure(memory, static_cast<std::size_t>(per_block_ * panels.max_vectors() * units * lanes<T>));
+    FieldBlocks(const Objective<T>& f, std::ptrdiff_t units, std::ptrdiff_t most_bytes) {
+        const std::ptrdiff_t fitting = most_bytes / (units * vector_bytes);  // vectors
+        const int most = static_cast<int>(std::clamp<std::ptrdiff_t>(fitting, chunk_vectors, f.panels().max_vectors()));
+        const int step = most < f.panels().max_vectors() ? most / chunk_vectors * chunk_vectors : most;
+        std::int64_t vectors = 0;
+        for (std::int64_t p = 0; p < f.panels().count(); ++p) {
+            const Panel<T> panel = f.panels().panel(p);
+            for (int v0 = 0; v0 < panel.vectors; v0 += step) {
+                const Panel<T> slice = slice_of(f, panel, v0, std::min(step, panel.vectors - v0));
+                if (slices_.empty() || vectors + slice.vectors > fitting) {
+                    starts_.push_back(static_cast<std::int64_t>(slices_.size()));
+                    vectors = 0;
+                }
+                slices_.push_back(slice);
+                offsets_.push_back(vectors * units * lanes<T>);
+                vectors += slice.vectors;
+                most_vectors_ = std::max(most_vectors_, vectors);
+            }
+        }
+        starts_.push_back(static_cast<std::int64_t>(slices_.size()));
+        thread_local Buffer<T> kept;
+        const std::size_t size = static_cast<std::size_t>(most_vectors_ * units * lanes<T>);
+        data_ = ensure(size * sizeof(T) <= most_kept_bytes ? kept : own_, size);
     }
-    // f(first panel, end, whether it is the first block)
+    FieldBlocks(const FieldBlocks&) = delete;
+    FieldBlocks& operator=(const FieldBlocks&) = delete;
+
+    // f(first slice of a block, end, whether it is the first block)
     template <class F>
     void for_each(F f) const {
-        for (std::int64_t p = 0; p < panels_.count(); p += per_block_)
-            f(p, std::min(panels_.count(), p + per_block_), p == 0);
+        for (std::size_t b = 0; b + 1 < starts_.size(); ++b) f(starts_[b], starts_[b + 1], b == 0);
     }
-    // Panel p of the block that begins with panel `first`.
-    FieldPanel<T> panel(std::int64_t first, std::int64_t p) const {
-        const Panel<T> panel = panels_.panel(p);
-        return {data_ + (panels_.begin(p) - panels_.begin(first)) * units_ * lanes<T>, panel.samples, panel.vectors};
-    }
+    const Panel<T>& slice(std::int64_t i) const { return slices_[i]; }
+    // Valid for the slices of one block at a time.
+    FieldPanel<T> fields(std::int64_t i) const { return {data_ + offsets_[i], slices_[i].samples, slices_[i].vectors}; }
 
   private:
-    const Panels<T>& panels_;
-    std::ptrdiff_t units_;
-    std::int64_t per_block_;
+    static constexpr std::size_t most_kept_bytes = std::size_t{32} << 20;  // between calls, by each thread
+
+    static Panel<T> slice_of(const Objective<T>& f, Panel<T> panel, int v0, int vectors) {
+        const std::ptrdiff_t first = std::ptrdiff_t{v0} * lanes<T>;
+        panel.x += first * f.net().inputs();
+        panel.y += first * target_rows(f.loss(), f.net().outputs());
+        if (panel.indices)
+            panel.indices += first;
+        else
+            panel.rows += first * panel.row_stride;
+        panel.samples = static_cast<int>(std::min<std::ptrdiff_t>(vectors * lanes<T>, panel.samples - first));
+        panel.vectors = vectors;
+        return panel;
+    }
+
+    std::int64_t most_vectors_ = 0;
+    std::vector<Panel<T>> slices_;
+    std::vector<std::ptrdiff_t> offsets_;
+    std::vector<std::int64_t> starts_;
+    Buffer<T> own_;
     T* data_;
 };
 
