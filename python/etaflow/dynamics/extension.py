@@ -47,7 +47,15 @@ def last_step(plan: Plan, steps: object, additional: object) -> int:
         raise TypeError(f"give steps or additional, not both (got steps={steps!r}, additional={additional!r})")
     if additional is not None:
         return plan.steps + check_positive_int("additional", additional)
-    return plan.steps if steps is None else check_int("steps", steps, minimum=plan.steps)
+    if steps is None:
+        return plan.steps
+    total = check_int("steps", steps)
+    if total < plan.steps:
+        raise ValueError(
+            f"steps must be >= {plan.steps}, counted from the start of the runs (got {total}); "
+            f"additional={total} makes {total} more"
+        )
+    return total
 
 
 def extend(plan: Plan, last: int, *, n: int, step_size: Any, sampling: Any, record: Any, all_there: bool) -> Plan:
