@@ -82,7 +82,7 @@ struct Matrix {
 namespace detail {
 
 template <int rows, int vectors, bool accumulate, class T>
-inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, T* z, std::ptrdiff_t row) {
+inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, const T* scale, T* z, std::ptrdiff_t row) {
     Vec<T> acc[rows][vectors];
     for (int r = 0; r < rows; ++r)
         for (int v = 0; v < vectors; ++v)
@@ -99,7 +99,10 @@ inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, T* z
         x += row;
     }
     for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v) store(z + r * row + v * lanes<T>, acc[r][v]);
+        for (int v = 0; v < vectors; ++v) {
+            if (scale) acc[r][v] = acc[r][v] * load(scale + r * row + v * lanes<T>);
+            store(z + r * row + v * lanes<T>, acc[r][v]);
+        }
 }
 
 // The last column may be that of the bias, whose input is 1: g_bias is then where its sums go.
@@ -169,17 +172,20 @@ inline void row_gradient_tile(const Panel<T>& panel, const T* delta, int delta_u
 
 }  // namespace detail
 
-// One chunk: z[r][:] = sum_i w(r, i) x[i][:] + bias[r], or z += w x with `accumulate`. bias may be null.
+// One chunk: z[r][:] = sum_i w(r, i) x[i][:] + bias[r], or z += w x with `accumulate`; then z *= scale, laid out as z.
+// bias and scale may be null.
 template <bool accumulate = false, class T>
-inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T* bias, const T* x, T* z) {
+inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T* bias, const T* x, T* z,
+                          const T* scale = nullptr) {
     const std::ptrdiff_t row = std::ptrdiff_t{vectors} * lanes<T>;
     for_each_piece(vectors, tile_vectors, [&](int v, int v_count) {
         with_constant<tile_vectors>(v_count, [&](auto V) {
             for_each_piece(rows, tile_outputs, [&](int r, int r_count) {
                 with_constant<tile_outputs>(r_count, [&](auto R) {
                     const Matrix<T> tile{w.data + r * w.row_stride, w.row_stride, w.col_stride};
+                    const std::ptrdiff_t at = r * row + v * lanes<T>;
                     detail::product_tile<R, V, accumulate>(inner, tile, bias ? bias + r : nullptr, x + v * lanes<T>,
-                                                           z + r * row + v * lanes<T>, row);
+                                                           scale ? scale + at : nullptr, z + at, row);
                 });
             });
         });

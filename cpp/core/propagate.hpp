@@ -146,12 +146,9 @@ void backward(const Network& net, const T* theta, const Panel<T>& panel, Workspa
         const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
         for (int l = net.depth(); l > 1; --l) {
             const Layer& layer = net.layers()[l - 1];
-            T* below = ws.delta[l - 1] + at * layer.in;
             chunk_product<false, T>(layer.in, layer.out, count, transposed_weights(theta, layer), nullptr,
-                                    ws.delta[l] + at * layer.out, below);
-            const Vec<T>* s = as_vectors(ws.s[l - 1] + at * layer.in);
-            Vec<T>* d = as_vectors(below);
-            for (int i = 0; i < layer.in * count; ++i) d[i] = d[i] * s[i];
+                                    ws.delta[l] + at * layer.out, ws.delta[l - 1] + at * layer.in,
+                                    ws.s[l - 1] + at * layer.in);
         }
     });
 }
