@@ -169,10 +169,10 @@ def _large_cases() -> list[Case]:
             Case((130, 70, 3), n=300, activation="relu", loss="softmax", dtype=dtype),
             Case((5, 70, 65, 1), n=129, activation="logistic", output="logistic", loss="log", dtype=dtype),
             Case((196, 10, 10, 10, 1), n=70, activation="relu", output="logistic", loss="log", dtype=dtype),
-            # more than 16 panels of 256 observations
+            # more than 16 panels of 256 observations; the second is work enough for several threads
             Case((2, 3, 1), n=4096, dtype=dtype),
-            Case((10, 10, 1), n=4100, activation="arctan", dtype=dtype),
-            Case((4, 3, 3), n=9001, activation="relu", loss="softmax", reduction="sum", dtype=dtype),
+            Case((10, 10, 1), n=9001, activation="arctan", dtype=dtype),
+            Case((4, 3, 3), n=4100, activation="relu", loss="softmax", reduction="sum", dtype=dtype),
         ])
     return cases
 

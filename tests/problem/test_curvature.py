@@ -110,6 +110,8 @@ def test_runs_are_a_loop_over_runs(case: Case) -> None:
 def test_threads_do_not_change_a_bit(case: Case) -> None:
     one, three, theta = case.with_threads(1), case.with_threads(3), case.theta()
     np.testing.assert_array_equal(one.hessian_vector(theta, theta), three.hessian_vector(theta, theta))
+    products = [f.covariance_operator(theta) @ theta for f in (one, three)]
+    np.testing.assert_array_equal(*products)
     np.testing.assert_array_equal(one.gradient_covariance(theta), three.gradient_covariance(theta))
     if case.net.num_params < 500:
         np.testing.assert_array_equal(one.hessian(theta), three.hessian(theta))

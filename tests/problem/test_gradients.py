@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from problems import CASES, FEW, SMALL, Case, relative_error
+from problems import CASES, FEW, LARGE, SMALL, Case, relative_error
 
 by_name = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 few_by_name = pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
@@ -119,7 +119,7 @@ def test_runs_are_a_loop_over_runs(case: Case) -> None:
     assert f.gradient(thetas[:1]).shape == (1, case.net.num_params)
 
 
-@few_by_name
+@pytest.mark.parametrize("case", [*LARGE, *FEW[::2]], ids=lambda case: case.name)
 def test_threads_do_not_change_a_bit(case: Case) -> None:
     one, three = case.with_threads(1), case.with_threads(3)
     for runs in (None, 7):
