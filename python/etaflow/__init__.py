@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from etaflow import reproduce
     from etaflow.dynamics import schedules, stopping
     from etaflow.dynamics.descent import descend
+    from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
     from etaflow.problem import datasets
@@ -37,6 +38,7 @@ __all__ = [
     "plots",
     "reproduce",
     "schedules",
+    "stochastic_gradient_method",
     "stopping",
 ]
 
@@ -51,6 +53,7 @@ _HOMES = {
     "plots": "faces.plots",
     "reproduce": "reproduce",
     "schedules": "dynamics.schedules",
+    "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",
     "stopping": "dynamics.stopping",
 }
 
