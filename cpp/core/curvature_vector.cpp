@@ -203,10 +203,13 @@ void covariance_vector(const Objective<T>& f, const T* theta, const T* v, T* out
     const std::int64_t n = f.size();
     Buffer<T> t(static_cast<std::size_t>(f.panels().padded()));
     directional_derivatives(f, theta, v, t.data(), threads, control);
-    double total = 0;
-    for (std::int64_t i = 0; i < n; ++i) total += static_cast<double>(t[i]);
-    const T mean = static_cast<T>(total / static_cast<double>(n));
-    for (std::int64_t i = 0; i < n; ++i) t[i] -= mean;
+    // Twice: the mean of what the first pass leaves is its rounding error, which a large mean gradient would multiply.
+    for (int pass = 0; pass < 2; ++pass) {
+        double total = 0;
+        for (std::int64_t i = 0; i < n; ++i) total += static_cast<double>(t[i]);
+        const T mean = static_cast<T>(total / static_cast<double>(n));
+        for (std::int64_t i = 0; i < n; ++i) t[i] -= mean;
+    }
     f.evaluate(theta, f.panels(), {false, out, t.data(), 1.0 / static_cast<double>(n)}, threads, control);
 }
 
