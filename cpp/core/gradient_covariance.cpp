@@ -42,15 +42,13 @@ void centred_derivatives(const FieldPanel<T>& panel, const Factors* factors, con
     for (int i = 0; i < size; ++i) {
         const Factors& of = factors[i];
         const Vec<T> centre = set1<T>(-mean[i]);
-        for_each_chunk(panel.vectors, [&](int v0, int count) {
-            const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
+        for_each_constant_chunk(panel.vectors, [&](int v0, auto count) {
+            constexpr std::ptrdiff_t row = count * lanes<T>;
             const T* const delta = panel.chunk(of.delta, v0) + of.o * row;
             const T* const input = panel.chunk(of.input, v0) + of.k * row;
             T* const to = out + std::ptrdiff_t{v0} * size * lanes<T> + i * row;
-            with_constant<chunk_vectors>(count, [&](auto Count) {
-                for (int v = 0; v < Count; ++v)
-                    store(to + v * lanes<T>, fma(load(delta + v * lanes<T>), load(input + v * lanes<T>), centre));
-            });
+            for (std::ptrdiff_t v = 0; v < row; v += lanes<T>)
+                store(to + v, fma(load(delta + v), load(input + v), centre));
             if (!padded || v0 + count <= last) return;
             T* const end = to + (last - v0) * lanes<T>;  // without a sample, minus the mean would remain
             store(end, mask ? load(end) : Vec<T>{});
@@ -67,13 +65,15 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
     const T inverse_n = static_cast<T>(1.0 / static_cast<double>(f.size()));
     Buffer<T> mean(static_cast<std::size_t>(d));
     f.evaluate(theta, f.panels(), {false, mean.data(), nullptr, 1.0 / static_cast<double>(f.size())}, threads, control);
-    threads = threads_for(static_cast<double>(f.size()) * static_cast<double>(d) * static_cast<double>(d), threads);
+    const double entries = static_cast<double>(d) * static_cast<double>(d);
+    const int field_threads = threads_for(f.gradient_flops(f.size()), threads);
+    const int block_threads = threads_for(static_cast<double>(f.size()) * entries, threads);
 
     const SampleFields fields(net);
     const std::vector<Factors> factors = factors_of_parameters(net, fields);
     const FieldBlocks<T> kept(f, fields.units, most_field_bytes);
     kept.for_each([&](std::int64_t first, std::int64_t end, bool is_first) {
-        parallel_for(threads, end - first, control, [&](std::int64_t i) {
+        parallel_for(field_threads, end - first, control, [&](std::int64_t i) {
             const Panel<T>& panel = kept.slice(first + i);
             Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
             forward<1>(net, theta, panel, ws);
@@ -82,7 +82,7 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
             keep_layers(net, fields, panel, ws, kept.fields(first + i));
         });
         control.throw_if_stopped();
-        parallel_for(threads, blocks * (blocks + 1) / 2, control, [&](std::int64_t item) {
+        parallel_for(block_threads, blocks * (blocks + 1) / 2, control, [&](std::int64_t item) {
             std::int64_t i = 0, j = item;  // block row i, block column j >= i
             while (j >= blocks - i) j -= blocks - i++;
             j += i;
@@ -109,7 +109,7 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
         });
         control.throw_if_stopped();
     });
-    mirror_upper(out, d, threads, control);
+    mirror_upper(out, d, threads_for(16 * entries, threads), control);
 }
 
 template void gradient_covariance(const Objective<double>&, const double*, double*, int, Control&);

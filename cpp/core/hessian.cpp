@@ -49,15 +49,12 @@ std::vector<Piece> pieces_of_hessian(const Network& net, const HessianFields& fi
 template <class T>
 void input_pairs(const FieldPanel<T>& panel, Field input, IndexPair pair, int count, T* out) {
     for (int c = 0; c < count; ++c, pair.advance())
-        for_each_chunk(panel.vectors, [&](int v0, int vectors) {
-            const T* const a = panel.chunk(input, v0);
-            const std::ptrdiff_t row = std::ptrdiff_t{vectors} * lanes<T>;
+        for_each_constant_chunk(panel.vectors, [&](int v0, auto vectors) {
+            constexpr std::ptrdiff_t row = vectors * lanes<T>;
+            const T* const first = panel.chunk(input, v0) + pair.i * row;
+            const T* const second = panel.chunk(input, v0) + pair.j * row;
             T* const to = out + std::ptrdiff_t{v0} * count * lanes<T> + c * row;
-            with_constant<chunk_vectors>(vectors, [&](auto V) {
-                for (int v = 0; v < V; ++v)
-                    store(to + v * lanes<T>,
-                          load(a + pair.i * row + v * lanes<T>) * load(a + pair.j * row + v * lanes<T>));
-            });
+            for (std::ptrdiff_t v = 0; v < row; v += lanes<T>) store(to + v, load(first + v) * load(second + v));
         });
 }
 
@@ -82,20 +79,17 @@ void input_columns(const Network& net, const FieldPanel<T>& panel, const Hessian
         const bool diagonal = m == l + 1 && q == o, full = m > l + 1 && q < below;  // where J_{l,m-1}[o,q] is not 0
         const Field jacobian = diagonal ? fields.slope[l] : fields.jacobian[l][m - 1];
         const int jacobian_row = diagonal ? o : o * below + q;
-        for_each_chunk(panel.vectors, [&, pair = pair, p = p, q = q](int v0, int vectors) {
-            const std::ptrdiff_t row = std::ptrdiff_t{vectors} * lanes<T>;
+        for_each_constant_chunk(panel.vectors, [&, pair = pair, p = p, q = q](int v0, auto vectors) {
+            constexpr std::ptrdiff_t row = vectors * lanes<T>;
             const T* const d = panel.chunk(fields.curvature[l][m], v0) + pair * row;
             const T* const a = panel.chunk(fields.input[m], v0) + q * row;
             T* const to = out + std::ptrdiff_t{v0} * count * lanes<T> + c * row;
-            with_constant<chunk_vectors>(vectors, [&](auto V) {
-                for (int v = 0; v < V; ++v) store(to + v * lanes<T>, load(d + v * lanes<T>) * load(a + v * lanes<T>));
-                if (!diagonal && !full) return;
-                const T* const delta = panel.chunk(fields.delta[m], v0) + p * row;
-                const T* const j = panel.chunk(jacobian, v0) + jacobian_row * row;
-                for (int v = 0; v < V; ++v)
-                    store(to + v * lanes<T>,
-                          fma(load(delta + v * lanes<T>), load(j + v * lanes<T>), load(to + v * lanes<T>)));
-            });
+            for (std::ptrdiff_t v = 0; v < row; v += lanes<T>) store(to + v, load(d + v) * load(a + v));
+            if (!diagonal && !full) return;
+            const T* const delta = panel.chunk(fields.delta[m], v0) + p * row;
+            const T* const j = panel.chunk(jacobian, v0) + jacobian_row * row;
+            for (std::ptrdiff_t v = 0; v < row; v += lanes<T>)
+                store(to + v, fma(load(delta + v), load(j + v), load(to + v)));
         });
     }
 }
@@ -195,25 +189,27 @@ template <class T>
 void hessian(const Objective<T>& f, const T* theta, T* out, int threads, Control& control) {
     const Network& net = f.net();
     const std::int64_t d = f.num_params();
-    threads = threads_for(static_cast<double>(f.size()) * static_cast<double>(d) * static_cast<double>(d), threads);
+    const double n = static_cast<double>(f.size()), entries = static_cast<double>(d) * static_cast<double>(d);
     const HessianFields fields(net);
+    const int field_threads = threads_for(20 * n * static_cast<double>(fields.units), threads);
+    const int piece_threads = threads_for(n * entries, threads), copy_threads = threads_for(16 * entries, threads);
     const std::vector<Piece> pieces = pieces_of_hessian(net, fields);
     const std::ptrdiff_t field_bytes = std::max<std::ptrdiff_t>(least_field_bytes, d * d * std::ptrdiff_t{sizeof(T)});
     const FieldBlocks<T> kept(f, fields.units, field_bytes);
     kept.for_each([&](std::int64_t first, std::int64_t end, bool is_first) {
-        parallel_for(threads, end - first, control, [&](std::int64_t i) {
+        parallel_for(field_threads, end - first, control, [&](std::int64_t i) {
             fill_fields(f, fields, theta, kept.slice(first + i), kept.fields(first + i));
         });
         control.throw_if_stopped();
         const Scatter<T> scatter(net, out, static_cast<T>(f.scale(f.size())), !is_first);
-        parallel_for(threads, static_cast<std::int64_t>(pieces.size()), control,
+        parallel_for(piece_threads, static_cast<std::int64_t>(pieces.size()), control,
                      [&](std::int64_t i) { multiply_piece(net, fields, kept, first, end, pieces[i], scatter); });
         control.throw_if_stopped();
     });
     for (int l = 1; l <= net.depth(); ++l)
-        parallel_for(threads, net.widths()[l], control,
+        parallel_for(copy_threads, net.widths()[l], control,
                      [&](std::int64_t o) { complete(net, l, static_cast<int>(o), out); });
-    mirror_upper(out, d, threads, control);
+    mirror_upper(out, d, copy_threads, control);
     for (std::int64_t i = 0; i < d; ++i) out[i * d + i] += static_cast<T>(2 * f.l2());
 }
 

@@ -19,6 +19,14 @@ struct LaneRows {
     int first;
 };
 
+// f(first vector of the chunk, std::integral_constant of the vectors in the chunk): strides become constants.
+template <class F>
+[[gnu::always_inline]] inline void for_each_constant_chunk(int vectors, F f) {
+    int v = 0;
+    for (; v + chunk_vectors <= vectors; v += chunk_vectors) f(v, std::integral_constant<int, chunk_vectors>{});
+    if (v < vectors) with_constant<chunk_vectors - 1>(vectors - v, [&](auto count) { f(v, count); });
+}
+
 namespace detail {
 
 // sums[r * sums_stride + c] = (fresh ? 0 : itself) + the products of one panel, of rows r0 … of a with `cols` units b.
