@@ -51,10 +51,12 @@ dev: $(VENV)/.develop  ## compile this tree in place, for this CPU (ISAS="base;v
 	  "-DETAFLOW_ISAS=$(ISAS)" -DETAFLOW_BUILD_TESTS=$(TESTS) > /dev/null
 	$(BIN)/cmake --build --preset dev
 
-test:  ## everything: all builds, C++ tests, Python tests and doctests, then the slow tests
+test:  ## all builds, C++ tests, Python tests and doctests (with every build that this CPU runs), the slow tests
 	@$(MAKE) --no-print-directory dev ISAS=all TESTS=ON
 	$(BIN)/ctest --test-dir build/dev --output-on-failure
 	$(BIN)/python -m pytest
+	for isa in $$($(BIN)/python -c 'from etaflow._core import isa; print(*[other for other in ("base", "v3", "v4") if other < isa])'); do \
+	  echo "ETAFLOW_ISA=$$isa"; ETAFLOW_ISA=$$isa $(BIN)/python -m pytest -q tests || exit 1; done
 	$(BIN)/python -m pytest tests -m slow
 
 debug sanitize: $(VENV)/.develop  ## the C++ tests with assertions and warnings as errors (sanitize: and the sanitizers)
