@@ -36,7 +36,8 @@ void check_shape(const char* name, const Array<T>& a, std::initializer_list<py::
 template <class T>
 Array<T> array_item(const py::dict& dict, const char* key) {
     const py::object item = dict[key];
-    if (!Array<T>::check_(item)) throw py::type_error(std::string(key) + " must be a C-contiguous array of the core's dtype");
+    if (!Array<T>::check_(item))
+        throw py::type_error(std::string(key) + " must be a C-contiguous array of the core's dtype");
     return py::reinterpret_borrow<Array<T>>(item);
 }
 

@@ -1,5 +1,5 @@
-#include <Eigen/Core>
 #include <omp.h>
+#include <Eigen/Core>
 
 #include <string>
 

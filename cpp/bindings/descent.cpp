@@ -18,10 +18,8 @@ const std::map<std::string, Quantity> quantities{
     {"rayleigh", Quantity::rayleigh}, {"validation_loss", Quantity::validation_loss},
     {"time", Quantity::time}};
 
-const std::map<std::string, RuleKind> rule_kinds{{"stop", RuleKind::stop},
-                                                 {"scale", RuleKind::scale},
-                                                 {"below", RuleKind::below},
-                                                 {"above", RuleKind::above}};
+const std::map<std::string, RuleKind> rule_kinds{
+    {"stop", RuleKind::stop}, {"scale", RuleKind::scale}, {"below", RuleKind::below}, {"above", RuleKind::above}};
 
 template <class Value>
 Value named(const char* what, const std::map<std::string, Value>& table, const std::string& name) {
@@ -185,7 +183,8 @@ std::string run_descent(const Objective<T>& f, const py::dict& plan_dict, const 
         if (!progress.is_none() && now - last_report > std::chrono::milliseconds(100)) {
             last_report = now;
             try {
-                progress(std::min(1.0, static_cast<double>(made.load()) / static_cast<double>(std::max<std::int64_t>(1, total))));
+                progress(std::min(
+                    1.0, static_cast<double>(made.load()) / static_cast<double>(std::max<std::int64_t>(1, total))));
             } catch (py::error_already_set& error) {
                 error.restore();
                 return interrupted = true;

@@ -99,7 +99,8 @@ void bind(py::module_& m, const char* name) {
             if (start < 0 || stop > f.size() || start >= stop)
                 throw py::value_error("start and stop must satisfy 0 <= start < stop <= n");
             const std::int64_t rows = stop - start, d = f.num_params();
-            Array<T> out({theta.ndim() ? theta.shape(0) : 0, static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(d)});
+            Array<T> out(
+                {theta.ndim() ? theta.shape(0) : 0, static_cast<py::ssize_t>(rows), static_cast<py::ssize_t>(d)});
             T* const to = out.mutable_data();
             each_run(f, theta, threads, [&](const T* row, std::int64_t r, int inner, Control& control) {
                 f.sample_gradients(row, start, stop, to + r * rows * d, inner, control);

@@ -19,8 +19,7 @@ void without_gil(F compute) {
         const py::gil_scoped_release release;
         try {
             compute(control);
-        } catch (const Interrupted&) {
-        }
+        } catch (const Interrupted&) {}
     }
     if (PyErr_Occurred()) throw py::error_already_set();
 }

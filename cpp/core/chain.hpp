@@ -47,10 +47,12 @@ class ChainBlock {
     const Buffer<T>& weights() const { return weights_; }
 
     void load(const T* theta) {
-        for_each_weight([&](std::int64_t j, T* column, T* row) {
-            if (column) *column = theta[j];
-            if (row) *row = theta[j];
-        }, weights_.data());
+        for_each_weight(
+            [&](std::int64_t j, T* column, T* row) {
+                if (column) *column = theta[j];
+                if (row) *row = theta[j];
+            },
+            weights_.data());
     }
     // theta from these weights or from a copy of them.
     void store(const T* weights, T* theta) const {
@@ -80,13 +82,13 @@ class ChainBlock {
 
   private:
     struct Storage {
-        int inner;                 // inputs, and one for the bias
+        int inner;  // inputs, and one for the bias
         bool narrow;
-        std::ptrdiff_t column;     // padded outputs: elements between columns
-        std::ptrdiff_t row;        // padded inputs: elements between rows
+        std::ptrdiff_t column;         // padded outputs: elements between columns
+        std::ptrdiff_t row;            // padded inputs: elements between rows
         std::ptrdiff_t columns, rows;  // offsets in weights_; -1: not kept
-        IntVec<T> valid;           // lanes of the last vector of outputs that hold one,
-        Vec<T> bias;               // and what stands in the others as inputs of the next layer
+        IntVec<T> valid;               // lanes of the last vector of outputs that hold one,
+        Vec<T> bias;                   // and what stands in the others as inputs of the next layer
     };
     static constexpr int step = lanes<T> < partial_sums ? partial_sums : lanes<T>;
     static constexpr std::size_t slack = 2 * step;  // a sweep by eights may read past the end of a row
@@ -247,7 +249,7 @@ class ChainBlock {
     std::vector<Storage> storage_;
     Buffer<T> weights_, units_, output_;
     std::vector<T*> z_, a_, s_, delta_;  // of layers 1 … L, padded
-    const T* old_ = nullptr;  // the row whose change of the first layer is pending
+    const T* old_ = nullptr;             // the row whose change of the first layer is pending
 };
 
 }  // namespace etaflow

@@ -26,13 +26,20 @@ class Measurement {
 
     double operator()(Quantity q) {
         switch (q) {
-            case Quantity::loss: return loss();
-            case Quantity::grad_norm2: return dot(gradient(), gradient());
-            case Quantity::accuracy: return plan_.objective->accuracy(theta(), threads_, control_);
-            case Quantity::validation_loss: return plan_.validation->value(theta(), nullptr, threads_, control_);
-            case Quantity::batch_loss: return stepper_.batch_loss(lane_, step_ + 1);
-            case Quantity::rayleigh: return rayleigh();
-            default: return std::numeric_limits<double>::quiet_NaN();
+            case Quantity::loss:
+                return loss();
+            case Quantity::grad_norm2:
+                return dot(gradient(), gradient());
+            case Quantity::accuracy:
+                return plan_.objective->accuracy(theta(), threads_, control_);
+            case Quantity::validation_loss:
+                return plan_.validation->value(theta(), nullptr, threads_, control_);
+            case Quantity::batch_loss:
+                return stepper_.batch_loss(lane_, step_ + 1);
+            case Quantity::rayleigh:
+                return rayleigh();
+            default:
+                return std::numeric_limits<double>::quiet_NaN();
         }
     }
 
@@ -102,18 +109,27 @@ class Unit {
     Unit(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneLayout* layout,
          const std::vector<std::int64_t>& runs, std::int64_t until, int threads, Control& control,
          std::atomic<std::int64_t>& progress)
-        : plan_(plan), state_(state), runs_(runs), until_(until), threads_(threads), control_(control),
-          progress_(progress), step_(state.step[runs.front()]), alive_(runs.size(), true) {
+        : plan_(plan),
+          state_(state),
+          runs_(runs),
+          until_(until),
+          threads_(threads),
+          control_(control),
+          progress_(progress),
+          step_(state.step[runs.front()]),
+          alive_(runs.size(), true) {
         if (layout && runs.size() == 1 && is_plain_sgd(plan))
             stepper_ = std::make_unique<ChainStepper<T>>(plan, runs.front(), threads, quiet_);
         else if (layout)
             stepper_ = std::make_unique<LaneStepper<T>>(plan, *layout, runs, threads, quiet_);
         else
             stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
-        for (std::size_t lane = 0; lane < runs.size(); ++lane) stepper_->load(static_cast<int>(lane), state, runs[lane]);
+        for (std::size_t lane = 0; lane < runs.size(); ++lane)
+            stepper_->load(static_cast<int>(lane), state, runs[lane]);
         alphas_.resize(static_cast<std::size_t>(chunk_steps * stepper_->width()));
         for (const Record& record : plan.records) {
-            const std::int64_t* first = std::lower_bound(record.steps, record.steps + record.count, step_ + (step_ > 0));
+            const std::int64_t* first =
+                std::lower_bound(record.steps, record.steps + record.count, step_ + (step_ > 0));
             cursors_.push_back(first - record.steps);
             track_time_ = track_time_ || record.quantity == Quantity::time;
         }
@@ -137,9 +153,7 @@ class Unit {
   private:
     bool any_alive() const { return std::find(alive_.begin(), alive_.end(), true) != alive_.end(); }
 
-    bool wants(Quantity q) const {
-        return std::find(plan_.means.begin(), plan_.means.end(), q) != plan_.means.end();
-    }
+    bool wants(Quantity q) const { return std::find(plan_.means.begin(), plan_.means.end(), q) != plan_.means.end(); }
 
     template <class F>
     void for_alive(F f) {
@@ -179,11 +193,17 @@ class Unit {
     void apply(std::size_t i, std::size_t lane, std::int64_t run, Measurement<T>& at) {
         const Rule& rule = plan_.rules[i];
         if (!alive_[lane] || !rule.due(step_)) return;
-        RuleMemory& memory = state_.rules[run * static_cast<std::int64_t>(plan_.rules.size()) + static_cast<std::int64_t>(i)];
+        RuleMemory& memory =
+            state_.rules[run * static_cast<std::int64_t>(plan_.rules.size()) + static_cast<std::int64_t>(i)];
         switch (apply_rule(rule, at(rule.monitor), memory)) {
-            case RuleVerdict::go_on: break;
-            case RuleVerdict::shrink: state_.scale[run] *= rule.factor; break;
-            case RuleVerdict::stop: finish(lane, RunStatus::stopped); break;
+            case RuleVerdict::go_on:
+                break;
+            case RuleVerdict::shrink:
+                state_.scale[run] *= rule.factor;
+                break;
+            case RuleVerdict::stop:
+                finish(lane, RunStatus::stopped);
+                break;
         }
     }
 
@@ -246,12 +266,16 @@ class Unit {
                             static_cast<T*>(record.out) +
                                 static_cast<std::size_t>(run * record.count + cursors_[r]) * parameters());
                 break;
-            case Quantity::time: *scalar_slot(r, run) = state_.time[run]; break;
-            case Quantity::batch_loss: break;  // written before the step
+            case Quantity::time:
+                *scalar_slot(r, run) = state_.time[run];
+                break;
+            case Quantity::batch_loss:
+                break;  // written before the step
             case Quantity::update_norm:
                 if (step_ > 0) *scalar_slot(r, run) = distance(at.theta(), before_.data() + lane * parameters());
                 break;
-            default: *scalar_slot(r, run) = at(record.quantity);
+            default:
+                *scalar_slot(r, run) = at(record.quantity);
         }
     }
 
@@ -269,7 +293,8 @@ class Unit {
         for (std::int64_t s = 0; s < count; ++s) {
             const double alpha = plan_.step_size(step_ + s + 1);
             for (int lane = 0; lane < width; ++lane) {
-                const std::size_t of = static_cast<std::size_t>(lane) < runs_.size() ? static_cast<std::size_t>(lane) : 0;
+                const std::size_t of =
+                    static_cast<std::size_t>(lane) < runs_.size() ? static_cast<std::size_t>(lane) : 0;
                 alphas_[static_cast<std::size_t>(s * width + lane)] = static_cast<T>(alpha * state_.scale[runs_[of]]);
             }
         }

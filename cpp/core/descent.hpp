@@ -43,9 +43,7 @@ struct DescentPlan {
     std::vector<Quantity> means;
     std::vector<Record> records;
 
-    double step_size(std::int64_t step) const {
-        return step_sizes[step_size_count == 1 ? 0 : step - 1 - first_step];
-    }
+    double step_size(std::int64_t step) const { return step_sizes[step_size_count == 1 ? 0 : step - 1 - first_step]; }
 };
 
 enum class RunStatus : std::int8_t { running = 0, diverged = 1, stopped = 2 };

@@ -30,8 +30,8 @@ inline constexpr int partial_sums = 8;
 inline constexpr int group_outputs = 8;
 
 struct LaneGroup {
-    int first;             // first output
-    int size;              // outputs; 1 in a narrow layer
+    int first;              // first output
+    int size;               // outputs; 1 in a narrow layer
     std::ptrdiff_t offset;  // of the group's weights, in vectors
 };
 
@@ -50,7 +50,8 @@ class LaneLayout {
     explicit LaneLayout(const Network& net) : position_(net.num_params()) {
         std::ptrdiff_t offset = 0;
         for (const Layer& layer : net.layers()) {
-            LaneLayer lane{layer.in + layer.bias, layer.in, layer.out, layer.out <= narrow_outputs, layer.activation, {}};
+            LaneLayer lane{layer.in + layer.bias,       layer.in,         layer.out,
+                           layer.out <= narrow_outputs, layer.activation, {}};
             for_each_piece(layer.out, lane.narrow ? 1 : group_outputs, [&](int first, int size) {
                 lane.groups.push_back({first, size, offset});
                 for (int o = 0; o < size; ++o) {
@@ -271,9 +272,9 @@ class LaneBlock {
             for (const LaneGroup& group : layer.groups) {
                 with_constant<group_outputs>(group.size, [&](auto size) {
                     if constexpr (size > narrow_outputs || size == 1)
-                        detail::lane_backward<size, what, T>(layer, weights() + group.offset, g ? g + group.offset : nullptr,
-                                                             l > 1 ? a_[l - 1] : x_, delta_[l] + group.first,
-                                                             group.first == 0, below);
+                        detail::lane_backward<size, what, T>(layer, weights() + group.offset,
+                                                             g ? g + group.offset : nullptr, l > 1 ? a_[l - 1] : x_,
+                                                             delta_[l] + group.first, group.first == 0, below);
                 });
             }
             if (below)

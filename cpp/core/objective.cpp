@@ -26,8 +26,7 @@ template <class T>
 void to_sample_rows(const T* from, int units, std::ptrdiff_t from_stride, T* to, std::ptrdiff_t stride) {
     for (int k = 0; k < units; k += lanes<T>) {
         Vec<T> square[lanes<T>];
-        for (int i = 0; i < lanes<T>; ++i)
-            square[i] = k + i < units ? load(from + (k + i) * from_stride) : Vec<T>{};
+        for (int i = 0; i < lanes<T>; ++i) square[i] = k + i < units ? load(from + (k + i) * from_stride) : Vec<T>{};
         transpose<T>(square);
         for (int i = 0; i < lanes<T>; ++i) store(to + i * stride + k, square[i]);
     }
@@ -149,8 +148,7 @@ double Objective<T>::accuracy(const T* theta, int threads, Control& control) con
                 if ((at(out.z, k) >= 0) != (at(out.y, k) == 1)) return false;
             return true;
         }
-        if (loss_ == Loss::square && units == 1)
-            return (at(out.a, 0) >= threshold_) == (at(out.y, 0) >= threshold_);
+        if (loss_ == Loss::square && units == 1) return (at(out.a, 0) >= threshold_) == (at(out.y, 0) >= threshold_);
         int best = 0, target = 0;
         for (int k = 1; k < units; ++k) {
             if (at(out.a, k) > at(out.a, best)) best = k;
@@ -246,8 +244,8 @@ std::vector<LayerTrace> Objective<T>::backprop_trace(const T* theta, std::int64_
         for (int o = 0; o < layer.out; ++o) {
             T total = layer.bias ? theta[layer.biases + o] : T(0);
             for (int i = 0; i < layer.in; ++i)
-                total = fma(theta[layer.weights + std::int64_t{o} * layer.in + i],
-                            static_cast<T>(trace.back().x[i]), total);
+                total = fma(theta[layer.weights + std::int64_t{o} * layer.in + i], static_cast<T>(trace.back().x[i]),
+                            total);
             z[o] = static_cast<double>(total);
         }
         trace.push_back({z, first_lane(ws.a[l], layer.out), first_lane(ws.delta[l], layer.out)});

@@ -41,8 +41,7 @@ class Objective {
     double l2() const { return l2_; }
     // Factor of the sum over `samples` draws that makes it an unbiased estimate of f.
     double scale(std::int64_t samples) const {
-        return mean_ ? 1.0 / static_cast<double>(samples)
-                     : static_cast<double>(size()) / static_cast<double>(samples);
+        return mean_ ? 1.0 / static_cast<double>(samples) : static_cast<double>(size()) / static_cast<double>(samples);
     }
     const Rows<T>& rows() const { return rows_; }
     const Panels<T>& panels() const { return panels_; }
@@ -63,8 +62,8 @@ class Objective {
 
     // f(theta); the gradient too where `gradient` is not null.
     double value(const T* theta, T* gradient, int threads, Control& control) const;
-    void losses(const T* theta, T* out, int threads, Control& control) const;                       // (n)
-    double accuracy(const T* theta, int threads, Control& control) const;                           // share of n
+    void losses(const T* theta, T* out, int threads, Control& control) const;                         // (n)
+    double accuracy(const T* theta, int threads, Control& control) const;                             // share of n
     void weighted_gradient(const T* theta, const T* w, T* out, int threads, Control& control) const;  // w (n)
     // Gradients of samples [begin, end): out (end - begin, d).
     void sample_gradients(const T* theta, std::int64_t begin, std::int64_t end, T* out, int threads,

@@ -32,10 +32,10 @@ inline constexpr int row_outputs = 5, row_vectors = 2;
 
 template <class T>
 struct Panel {
-    int samples;   // real samples; the lanes beyond them hold zeros
-    int vectors;   // ceil(samples / lanes)
-    const T* x;    // inputs, panel layout
-    const T* y;    // targets, panel layout
+    int samples;  // real samples; the lanes beyond them hold zeros
+    int vectors;  // ceil(samples / lanes)
+    const T* x;   // inputs, panel layout
+    const T* y;   // targets, panel layout
 
     // The same inputs as rows [x …, 1, …] (see Rows): sample i is row indices[i], or row i without indices.
     const T* rows = nullptr;
@@ -192,8 +192,8 @@ inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T
     });
 }
 
-// One panel: g(r, c) += sum over samples of delta[r] x[c], g row-major with rows of `cols` elements; where g_bias is not
-// null, g_bias[r] += sum of delta[r].
+// One panel: g(r, c) += sum over samples of delta[r] x[c], g row-major with rows of `cols` elements; where g_bias is
+// not null, g_bias[r] += sum of delta[r].
 template <class T>
 inline void panel_gradient(int rows, int cols, int vectors, const T* delta, const T* x, T* g, T* g_bias) {
     const bool bias = g_bias != nullptr;

@@ -96,7 +96,11 @@ OutputLayer<T> output_layer(const Network& net, Loss loss, const Panel<T>& panel
     const int units = net.outputs(), depth = net.depth();
     const std::ptrdiff_t at = std::ptrdiff_t{v0} * units + v, y = std::ptrdiff_t{v0} * target_rows(loss, units) + v;
     const T* s = ws.s[depth];
-    return {units, count, as_vectors(ws.z) + at, as_vectors(ws.a[depth]) + at, s ? as_vectors(s) + at : nullptr,
+    return {units,
+            count,
+            as_vectors(ws.z) + at,
+            as_vectors(ws.a[depth]) + at,
+            s ? as_vectors(s) + at : nullptr,
             as_vectors(panel.y) + y};
 }
 

@@ -15,7 +15,10 @@ class Rows {
     static constexpr int alignment = 16;  // elements; a multiple of the lanes of every build and type
 
     Rows(const T* x, const T* y, std::int64_t n, int inputs, int targets)
-        : n_(n), inputs_(inputs), targets_(targets), stride_((inputs + 1 + targets + alignment - 1) / alignment * alignment) {
+        : n_(n),
+          inputs_(inputs),
+          targets_(targets),
+          stride_((inputs + 1 + targets + alignment - 1) / alignment * alignment) {
         data_.assign(static_cast<std::size_t>(n) * stride_ + alignment, T(0));  // a sweep may read past the last row
         for (std::int64_t i = 0; i < n; ++i) {
             T* row = data_.data() + i * stride_;

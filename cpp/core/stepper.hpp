@@ -1,12 +1,12 @@
-// The ways to make steps: many runs in the lanes of a block, one run with a layer's units in the lanes (the same bits), or
-// one run with the batch's samples in the lanes.
+// The ways to make steps: many runs in the lanes of a block, one run with a layer's units in the lanes (the same bits),
+// or one run with the batch's samples in the lanes.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "descent.hpp"
 #include "chain.hpp"
+#include "descent.hpp"
 #include "lanes.hpp"
 #include "noise.hpp"
 
@@ -87,8 +87,8 @@ struct Moving {
     static Vec<T>* view(Buffer<T>& b) { return b.empty() ? nullptr : reinterpret_cast<Vec<T>*>(b.data()); }
 
     void step(const DescentPlan<T>& plan, Vec<T> alpha, T pull, std::int64_t k) {
-        const Parameters<T> p{vectors,    theta,         view(gradient), view(slot[0]), view(slot[1]),
-                              view(noise), view(lower), view(upper)};
+        const Parameters<T> p{vectors,       theta,       view(gradient), view(slot[0]),
+                              view(slot[1]), view(noise), view(lower),    view(upper)};
         optimizer_step(plan.optimizer, p, plan.hyper, alpha, pull, k);
     }
 
@@ -102,8 +102,7 @@ struct Moving {
     void restore(const Buffer<T>& saved) {
         const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
         std::copy(saved.begin(), saved.begin() + size, reinterpret_cast<T*>(theta));
-        for (int i = 0; i < 2; ++i)
-            std::copy_n(saved.begin() + (i + 1) * size, slot[i].size(), slot[i].begin());
+        for (int i = 0; i < 2; ++i) std::copy_n(saved.begin() + (i + 1) * size, slot[i].size(), slot[i].begin());
     }
 };
 
@@ -119,7 +118,11 @@ class LaneStepper final : public Stepper<T> {
   public:
     LaneStepper(const DescentPlan<T>& plan, const LaneLayout& layout, const std::vector<std::int64_t>& runs,
                 int threads, Control& control)
-        : plan_(plan), layout_(layout), runs_(runs), threads_(threads), control_(control),
+        : plan_(plan),
+          layout_(layout),
+          runs_(runs),
+          threads_(threads),
+          control_(control),
           block_(plan.objective->net(), layout, plan.objective->rows(), plan.objective->loss()) {
         fused_ = is_plain_sgd(plan);
         runs_.resize(lanes<T>, runs.front());  // lanes without a run of their own repeat the first one
@@ -213,7 +216,10 @@ template <class T>
 class ChainStepper final : public Stepper<T> {
   public:
     ChainStepper(const DescentPlan<T>& plan, std::int64_t run, int threads, Control& control)
-        : plan_(plan), threads_(threads), control_(control), sampler_(make_sampler(plan, run)),
+        : plan_(plan),
+          threads_(threads),
+          control_(control),
+          sampler_(make_sampler(plan, run)),
           block_(plan.objective->net(), plan.objective->rows(), plan.objective->loss()),
           flat_(static_cast<std::size_t>(plan.objective->num_params())) {}
 
@@ -265,7 +271,11 @@ template <class T>
 class PanelStepper final : public Stepper<T> {
   public:
     PanelStepper(const DescentPlan<T>& plan, std::int64_t run, int threads, Control& control)
-        : plan_(plan), run_(run), threads_(threads), control_(control), sampler_(make_sampler(plan, run)),
+        : plan_(plan),
+          run_(run),
+          threads_(threads),
+          control_(control),
+          sampler_(make_sampler(plan, run)),
           d_(plan.objective->num_params()) {
         const std::int64_t vectors = (d_ + lanes<T> - 1) / lanes<T>;
         theta_.assign(static_cast<std::size_t>(vectors) * lanes<T>, T(0));
@@ -300,8 +310,8 @@ class PanelStepper final : public Stepper<T> {
             } else {
                 sampler_.fill(step - 1, 1, indices_.data(), 1);
                 f.gather(batch_, indices_.data(), plan_.batch);
-                f.evaluate(theta_.data(), batch_, {false, moving_.gradient.data(), nullptr, f.scale(plan_.batch), f.l2()},
-                           threads_, control_);
+                f.evaluate(theta_.data(), batch_,
+                           {false, moving_.gradient.data(), nullptr, f.scale(plan_.batch), f.l2()}, threads_, control_);
             }
             if (plan_.noise != 0) step_noise(plan_, run_, step, moving_.noise.data());
             moving_.step(plan_, set1<T>(alphas[s]), T(0), step);

@@ -72,9 +72,8 @@ void optimizer_step(Optimizer optimizer, const Parameters<T>& p, const Hyper& hy
         case Optimizer::sgd:
             return detail::descend_along(p, alpha, pull, [](Vec<T> g, std::int64_t) { return g; });
         case Optimizer::heavy_ball:
-            return detail::descend_along(p, alpha, pull, [&](Vec<T> g, std::int64_t j) {
-                return p.slot1[j] = fma(first, p.slot1[j], g);
-            });
+            return detail::descend_along(
+                p, alpha, pull, [&](Vec<T> g, std::int64_t j) { return p.slot1[j] = fma(first, p.slot1[j], g); });
         case Optimizer::nesterov:
             return detail::descend_along(p, alpha, pull, [&](Vec<T> g, std::int64_t j) {
                 p.slot1[j] = fma(first, p.slot1[j], g);

@@ -30,7 +30,8 @@ struct PanelRows {
     T at(int unit, int sample) const {
         const int v = sample / lanes<T>, first = v / chunk_vectors * chunk_vectors;
         const int count = std::min(chunk_vectors, vectors - first);
-        return data[static_cast<std::size_t>((first * units + unit * count + v - first) * lanes<T> + sample % lanes<T>)];
+        return data[static_cast<std::size_t>((first * units + unit * count + v - first) * lanes<T> +
+                                             sample % lanes<T>)];
     }
 };
 
@@ -98,7 +99,8 @@ void from_rows(int rows, int inputs, int n) {
         for (int c = 0; c < inputs; ++c) {
             T expected = 0;
             for (int i = 0; i < n; ++i)
-                expected += delta.at(r, i) * x[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)] * inputs + c)];
+                expected +=
+                    delta.at(r, i) * x[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)] * inputs + c)];
             CHECK_NEAR(g[static_cast<std::size_t>(r * inputs + c)], expected, close<T>() * 100);
         }
         for (int i = 0; i < n; ++i) sum += delta.at(r, i);

@@ -25,7 +25,8 @@ std::vector<int> spoken(const Rule& rule, const std::vector<double>& values) {
 
 TEST_CASE("a plateau is `patience` evaluations without a sufficient fall") {
     CHECK(spoken(rule_of(RuleKind::stop, 3, 0, 0), {5, 4, 4, 4, 4}) == std::vector<int>({4}));
-    CHECK(spoken(rule_of(RuleKind::stop, 3, 0.5, 0), {5, 4.8, 4.6, 4.4, 4.2}) == std::vector<int>({}));  // 4.4 is enough
+    CHECK(spoken(rule_of(RuleKind::stop, 3, 0.5, 0), {5, 4.8, 4.6, 4.4, 4.2}) ==
+          std::vector<int>({}));  // 4.4 is enough
     CHECK(spoken(rule_of(RuleKind::stop, 2, 0.5, 0), {5, 4.8, 4.6, 4.4}) == std::vector<int>({2}));
 }
 
