@@ -12,7 +12,16 @@ namespace etaflow {
 namespace {
 
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t chunk_steps = 64;  // steps between two looks at the clock and at divergence
+// Steps between two looks at the clock and at divergence: at most so many, and about so many operations.
+constexpr std::int64_t chunk_steps = 64;
+constexpr double chunk_flops = 1e9;
+
+template <class T>
+std::int64_t steps_of_chunk(const DescentPlan<T>& plan, std::size_t runs) {
+    const std::int64_t samples = plan.batch > 0 ? plan.batch : plan.objective->size();
+    const double step = plan.objective->gradient_flops(samples) * static_cast<double>(runs);
+    return static_cast<std::int64_t>(std::clamp(chunk_flops / step, 1.0, static_cast<double>(chunk_steps)));
+}
 
 bool about_the_next_step(Quantity q) { return q == Quantity::batch_loss || q == Quantity::update_norm; }
 
@@ -117,6 +126,7 @@ class Unit {
           control_(control),
           progress_(progress),
           step_(state.step[runs.front()]),
+          chunk_(steps_of_chunk(plan, runs.size())),
           alive_(runs.size(), true) {
         if (layout && runs.size() == 1 && is_plain_sgd(plan))
             stepper_ = std::make_unique<ChainStepper<T>>(plan, runs.front(), threads, quiet_);
@@ -126,7 +136,7 @@ class Unit {
             stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
         for (std::size_t lane = 0; lane < runs.size(); ++lane)
             stepper_->load(static_cast<int>(lane), state, runs[lane]);
-        alphas_.resize(static_cast<std::size_t>(chunk_steps * stepper_->width()));
+        alphas_.resize(static_cast<std::size_t>(chunk_ * stepper_->width()));
         for (const Record& record : plan.records) {
             const std::int64_t* first =
                 std::lower_bound(record.steps, record.steps + record.count, step_ + (step_ > 0));
@@ -208,7 +218,7 @@ class Unit {
     }
 
     std::int64_t next_event() const {
-        std::int64_t next = std::min(until_, step_ + chunk_steps);
+        std::int64_t next = std::min(until_, step_ + chunk_);
         if (!plan_.means.empty()) next = step_ + 1;
         for (const Rule& rule : plan_.rules) next = std::min(next, rule.next_due(step_));
         for (std::size_t r = 0; r < plan_.records.size(); ++r) {
@@ -351,7 +361,7 @@ class Unit {
     Control& control_;
     Control quiet_;  // a step once begun is finished
     std::atomic<std::int64_t>& progress_;
-    std::int64_t step_;
+    std::int64_t step_, chunk_;
     std::vector<bool> alive_;
     std::unique_ptr<Stepper<T>> stepper_;
     Buffer<T> alphas_, before_;
