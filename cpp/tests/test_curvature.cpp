@@ -163,6 +163,10 @@ TEST_CASE("a large common part of the gradients does not disturb the covariance"
     Control control;
     gradient_covariance(f, theta, covariance, 1, control);
     CHECK_CLOSE(covariance[3], variance, 1e-9);  // subtracting afterwards would lose 12 digits
+    const double bias_alone[] = {0, 1};
+    double product_with_v[2];
+    covariance_vector(f, theta, bias_alone, product_with_v, 1, control);
+    CHECK_CLOSE(product_with_v[1], variance, 1e-9);
 }
 
 TEST_CASE("mirror_upper") {
