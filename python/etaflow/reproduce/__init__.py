@@ -1,1 +1,104 @@
-"""Each source document, experiment by experiment."""
+"""The experiments of the sources, figure by figure, each as one function and one command ``etaflow reproduce NAME``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from etaflow._checks import check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etaflow.reproduce.fleischmann53.experiment import Result, fleischmann_5_3
+    from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
+
+__all__ = ["REPRODUCTIONS", "Protocol", "Reproduction", "Result", "find", "fleischmann_5_3", "protocol"]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """An experiment that can be repeated.
+
+    Attributes
+    ----------
+    name : str
+        What the command line calls it.
+    source : str
+        Where it was published.
+    title : str
+        What it asks, in one line.
+    function : str
+        The name of its function in this module.
+    """
+
+    name: str
+    source: str
+    title: str
+    function: str
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function.
+
+        Returns
+        -------
+        callable
+            The function.
+        """
+        function: Callable[..., Any] = _lookup(self.function)
+        return function
+
+
+REPRODUCTIONS = (
+    Reproduction(
+        "fleischmann-5.3",
+        "Fleischmann 2021, section 5.3, figures 5.7 to 5.9",
+        "Is the mean squared gradient norm along SGD proportional to the step size and to 1/(mini-batch size)?",
+        "fleischmann_5_3",
+    ),
+)
+
+_HOMES = {
+    "Protocol": "fleischmann53.protocol",
+    "Result": "fleischmann53.experiment",
+    "fleischmann_5_3": "fleischmann53.experiment",
+    "protocol": "fleischmann53.protocol",
+}
+
+
+def find(name: str) -> Reproduction:
+    """Return the reproduction of that name.
+
+    Parameters
+    ----------
+    name : str
+        One of `REPRODUCTIONS`.
+
+    Returns
+    -------
+    Reproduction
+        Its entry.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the message suggests the nearest.
+
+    Examples
+    --------
+    >>> find("fleischmann-5.3").source
+    'Fleischmann 2021, section 5.3, figures 5.7 to 5.9'
+    """
+    known = {entry.name: entry for entry in REPRODUCTIONS}
+    return known[check_choice("name", name, known)]
+
+
+def _lookup(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'etaflow.reproduce' has no attribute {name!r}")
+    return getattr(import_module(f"etaflow.reproduce.{_HOMES[name]}"), name)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = _lookup
