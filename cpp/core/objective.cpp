@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "panel_sum.hpp"
 #include "propagate.hpp"
 
 namespace etaflow {
 
 namespace {
-
-// Sums over samples are made in at most this many slabs of whole panels, added in order: a fixed order of summation
-// with enough independent pieces for many threads.
-constexpr std::int64_t max_slabs = 16;
 
 template <class T>
 double squared_norm(const T* v, std::int64_t size) {
@@ -67,37 +64,23 @@ Objective<T>::Objective(Network net, const T* x, const T* y, std::int64_t n, Los
 template <class T>
 double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evaluation<T>& what, int threads,
                               Control& control) const {
-    const std::int64_t d = num_params(), slabs = std::min(max_slabs, data.count());
-    threads = threads_for(gradient_flops(data.samples()), threads);
-    thread_local Buffer<T> slab_memory;
-    T* const partial = what.gradient && slabs > 1 ? ensure(slab_memory, static_cast<std::size_t>(d) * slabs) : nullptr;
-    double losses[max_slabs] = {};
-    parallel_for(threads, slabs, control, [&](std::int64_t slab) {
-        Workspace<T>& ws = workspace<T>(net_, data.max_vectors(), 1);
-        T* const g = partial ? partial + slab * d : what.gradient;
-        if (g) std::fill(g, g + d, T(0));
-        for (std::int64_t p = data.count() * slab / slabs; p < data.count() * (slab + 1) / slabs; ++p) {
-            const Panel<T> panel = data.panel(p);
-            forward<1>(net_, theta, panel, ws);
-            const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
-            losses[slab] += what.want_loss ? output_deltas<true>(net_, loss_, panel, w, ws)
-                                           : output_deltas<false>(net_, loss_, panel, w, ws);
-            if (!g) continue;
-            backward(net_, theta, panel, ws);
-            accumulate_gradient(net_, panel, ws, g);
-        }
-    });
-    control.throw_if_stopped();
+    const std::int64_t d = num_params();
+    thread_local std::vector<double> losses;  // of each panel
+    losses.assign(static_cast<std::size_t>(data.count()), 0);
+    double* const loss_of_panel = losses.data();
+    sum_over_panels(data, what.gradient ? d : 0, what.gradient, threads_for(gradient_flops(data.samples()), threads),
+                    control, [&](std::int64_t p, T* partial) {
+                        Workspace<T>& ws = workspace<T>(net_, data.max_vectors(), 1);
+                        const Panel<T> panel = data.panel(p);
+                        forward<1>(net_, theta, panel, ws);
+                        const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
+                        loss_of_panel[p] = what.want_loss ? output_deltas<true>(net_, loss_, panel, w, ws)
+                                                          : output_deltas<false>(net_, loss_, panel, w, ws);
+                        if (!partial) return;
+                        backward(net_, theta, panel, ws);
+                        accumulate_gradient(net_, panel, ws, partial);
+                    });
     if (what.gradient) {
-        if (partial) {
-            const std::int64_t piece = 1 << 14;
-            parallel_for(threads, (d + piece - 1) / piece, control, [&](std::int64_t p) {
-                const std::int64_t first = p * piece, last = std::min(d, first + piece);
-                std::copy(partial + first, partial + last, what.gradient + first);
-                for (std::int64_t s = 1; s < slabs; ++s)
-                    for (std::int64_t i = first; i < last; ++i) what.gradient[i] += partial[s * d + i];
-            });
-        }
         const T scale = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
         if (what.l2 != 0)
             for (std::int64_t i = 0; i < d; ++i) what.gradient[i] = what.gradient[i] * scale + pull * theta[i];
@@ -105,8 +88,7 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
             for (std::int64_t i = 0; i < d; ++i) what.gradient[i] *= scale;
     }
     if (!what.want_loss) return 0;
-    double total = 0;
-    for (std::int64_t s = 0; s < slabs; ++s) total += losses[s];
+    const double total = std::accumulate(losses.begin(), losses.end(), 0.0);
     return total * what.scale + (what.l2 != 0 ? what.l2 * squared_norm(theta, d) : 0.0);
 }
 
