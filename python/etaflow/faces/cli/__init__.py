@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from etaflow.faces.cli.app import run  # noqa: PLC0415 - Typer and Rich are optional
     except ModuleNotFoundError as error:
-        if error.name not in _LIBRARIES:
+        library = str(error.name).partition(".")[0]
+        if library not in _LIBRARIES:
             raise
-        sys.stderr.write(f'etaflow: the command line needs {error.name}: pip install "etaflow[lab]"\n')
+        sys.stderr.write(f'etaflow: the command line needs {library}: pip install "etaflow[lab]"\n')
         return 1
     return run(arguments)

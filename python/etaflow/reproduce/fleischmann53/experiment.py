@@ -182,15 +182,15 @@ def _work(worker: Worker, problem: Problem) -> Findings:
     collected: list[list[Any]] = [[] for _ in others]
     try:
         worker.calibrate()
-        found = worker.carry_out(first, worker.theta0)
+        found, interrupted = worker.carry_out(first, worker.theta0)
         _check_start(found.status[0], worker.settings.protocol)
         if found.status[0] == "finished":
             start = examine(problem.objective, found.theta[0])
-            for place, phase in enumerate(others):
-                runs = worker.carry_out(phase, found.theta[0])
-                collected[place] = settings_of(phase, runs)
-                if (runs.status == "interrupted").any():
-                    break
+        for place, phase in enumerate(others):
+            if interrupted:
+                break
+            runs, interrupted = worker.carry_out(phase, found.theta[0])
+            collected[place] = settings_of(phase, runs)
     except KeyboardInterrupt:  # between two phases; within one, descend returns what it has
         pass
     sweeps = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from etaflow.dynamics.runs import load
 from etaflow.reproduce.fleischmann53.reporting import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from etaflow._checks import FloatArray
     from etaflow.dynamics.runs import Runs
@@ -138,7 +140,7 @@ class Worker:
         self.estimate = per_gradient * left
         self._tell(self.phases[0], 0.0)
 
-    def carry_out(self, phase: Phase, theta: FloatArray) -> Runs:
+    def carry_out(self, phase: Phase, theta: FloatArray) -> tuple[Runs, bool]:
         """Carry out a phase, or what is left of it.
 
         Parameters
@@ -150,8 +152,10 @@ class Worker:
 
         Returns
         -------
-        Runs
-            Its runs; after Ctrl-C some of them have the status ``interrupted``.
+        runs : Runs
+            Its runs; after Ctrl-C some of them may have the status ``interrupted``.
+        interrupted : bool
+            Whether Ctrl-C was pressed, perhaps so late that all runs were finished.
         """
         file = self.folder.checkpoint(phase.name)
         options: dict[str, Any] = {
@@ -160,22 +164,26 @@ class Worker:
             "checkpoint": file,
             "every": CHECKPOINT_SECONDS,
         }
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="interrupted after", category=RuntimeWarning)
-            if file.exists():
-                return load(file).resume(objective=self.objective, **options)
-            return descend(
-                self.objective,
-                theta,
-                steps=phase.steps,
-                step_size=np.repeat(phase.step_sizes, phase.runs)[:, np.newaxis],
-                batch_size=phase.batch_size,
-                runs=phase.numbers,
-                seed=self.settings.seed,
-                record={"grad_norm2": phase.steps},
-                mean=["grad_norm2"],
-                **options,
-            )
+        with _hearing() as interruptions:
+            runs = self._resumed(file, options) if file.exists() else self._begun(phase, theta, options)
+        return runs, bool(interruptions)
+
+    def _resumed(self, file: Path, options: dict[str, Any]) -> Runs:
+        return load(file).resume(objective=self.objective, **options)
+
+    def _begun(self, phase: Phase, theta: FloatArray, options: dict[str, Any]) -> Runs:
+        return descend(
+            self.objective,
+            theta,
+            steps=phase.steps,
+            step_size=np.repeat(phase.step_sizes, phase.runs)[:, np.newaxis],
+            batch_size=phase.batch_size,
+            runs=phase.numbers,
+            seed=self.settings.seed,
+            record={"grad_norm2": phase.steps},
+            mean=["grad_norm2"],
+            **options,
+        )
 
     def _tell(self, phase: Phase, fraction: float) -> None:
         if self.report is not None:
@@ -191,17 +199,40 @@ class Worker:
         steps, elapsed = 1, 0.0
         while elapsed < _CALIBRATION_SECONDS:
             begin = time.perf_counter()
-            descend(
-                self.objective,
-                self.theta0,
-                steps=steps,
-                step_size=min(phase.step_sizes),
-                batch_size=1,
-                runs=phase.runs,
-                seed=self.settings.seed,
-                mean=["grad_norm2"],
-                threads=self.threads,
-            )
+            with _hearing() as interruptions:
+                descend(
+                    self.objective,
+                    self.theta0,
+                    steps=steps,
+                    step_size=min(phase.step_sizes),
+                    batch_size=1,
+                    runs=phase.runs,
+                    seed=self.settings.seed,
+                    mean=["grad_norm2"],
+                    threads=self.threads,
+                )
+            if interruptions:
+                raise KeyboardInterrupt
             elapsed = time.perf_counter() - begin
             steps *= 4
         return elapsed / (steps // 4 * phase.runs)
+
+
+@contextmanager
+def _hearing() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect what `descend` says when Ctrl-C has ended it, as it takes the signal itself; pass other warnings on.
+
+    Yields
+    ------
+    list of WarningMessage
+        Filled at the end.
+    """
+    heard: list[warnings.WarningMessage] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message="interrupted after", category=RuntimeWarning)
+        yield heard
+    for one in caught:
+        if str(one.message).startswith("interrupted after"):
+            heard.append(one)
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

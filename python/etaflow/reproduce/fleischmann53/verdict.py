@@ -16,6 +16,10 @@ SYMBOLS = {"step size": "α", "batch size": "1/|B|"}
 
 _MATTERS = 0.1
 
+_FITTED = """\
+The network fits its training set exactly; there the gradients of all observations vanish together, and with them the M of Theorem
+4.8. Nothing is left to be proportional to."""
+
 
 def judge(law: PowerLaw | None, name: str) -> tuple[str, str]:
     """Return whether "proportional" holds, as a word or two and as a sentence.
@@ -82,10 +86,9 @@ def explain(start: Start, sweep: Sweep) -> str:
     low, high = min(expected), max(expected)
     sizes = f"{low:.2g} … {high:.2g} over this sweep, against ‖∇f(θ₁)‖² = {start.grad_norm2:.2g} at the start"
     if high < _MATTERS * start.grad_norm2:
+        fitted = " " + _FITTED if start.accuracy == 1 else ""
         return (
-            f"The noise at the start would keep up a mean of only {sizes}. It is too small to matter, so that there is nothing "
-            "to be proportional: where a network fits its training set, the gradients of all observations vanish "
-            "together, and the M of Theorem 4.8 with them."
+            f"The noise at the start would keep up a mean of only {sizes}: the noise is too small to be seen.{fitted}"
         )
     if low < _MATTERS * start.grad_norm2:
         return f"The noise at the start would keep up a mean of {sizes}: not in every setting does the noise dominate."

@@ -1,0 +1,151 @@
+"""The command line: its help, its errors in one line, and that it hands everything on."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import etaflow as ef
+from etaflow import reproduce
+from etaflow.faces.cli import main
+from etaflow.faces.cli.app import app
+from etaflow.reproduce import Protocol, fleischmann_5_3
+from etaflow.reproduce.fleischmann53.reporting import Progress
+
+TINY = Protocol((0.002, 0.004), (1, 3), runs=3, steps=20, start_steps=50)
+
+
+def test_version_and_info(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{ef.__version__}\n"
+    assert main(["info"]) == 0
+    shown = capsys.readouterr().out
+    for word in (ef.__version__, "instruction set", "lanes", "compiler", "Eigen", "threads", "numpy", "xarray"):
+        assert word in shown
+
+
+def test_help_names_every_option_and_has_examples() -> None:
+    shown = CliRunner().invoke(app, ["reproduce", "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    for option in (
+        "--scale",
+        "--data",
+        "--out",
+        "--seed",
+        "--threads",
+        "--dtype",
+        "--resume",
+        "--list",
+        "--step-sizes",
+    ):
+        assert option in shown.output
+    assert "Examples" in shown.output
+    assert "etaflow reproduce fleischmann-5.3" in shown.output
+
+
+def test_nothing_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "reproduce" in capsys.readouterr().out
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--list"]) == 0
+    assert "fleischmann-5.3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    [
+        (["reprod"], "'reprod'. Did you mean 'reproduce'?"),
+        (["reproduce"], "NAME must be given"),
+        (["reproduce", "fleischman-5.3"], "did you mean 'fleischmann-5.3'"),
+        (["reproduce", "fleischmann-5.3", "--scale", "big"], "scale must be one of 'small', 'paper' (got 'big')"),
+        (["reproduce", "fleischmann-5.3", "--seed", "x"], "'--seed': must be a whole number (got 'x')"),
+        (["reproduce", "fleischmann-5.3", "--seed", "-1"], "seed must be >= 0 (got -1)"),
+        (["reproduce", "fleischmann-5.3", "--size", "3"], "size must divide 8, the side of the images (got 3)"),
+        (["reproduce", "fleischmann-5.3", "--data", "/nowhere"], "(got '/nowhere')"),
+        (["reproduce", "fleischmann-5.3", "--out", "/nowhere/out"], "out must lie in a folder that exists"),
+        (["reproduce", "fleischmann-5.3", "--resume"], "out must be the folder of a job to resume"),
+        (["reproduce", "fleischmann-5.3", "--threads", "0"], "threads must be >= 1 (got 0)"),
+        (["reproduce", "fleischmann-5.3", "--nonsense"], "--nonsense"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str],
+    phrase: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("etaflow: ")
+    assert shown.err.count("\n") == 1
+    assert phrase in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: dict[str, Any] = {}
+
+    def tiny(**options: Any) -> reproduce.Result:
+        given.update(options)
+        return fleischmann_5_3(out=options["out"], protocol=TINY, progress=options["progress"])
+
+    monkeypatch.setattr("etaflow.reproduce.fleischmann53.experiment.fleischmann_5_3", tiny)
+    monkeypatch.chdir(tmp_path)
+    line = "reproduce fleischmann-5.3 --scale paper --data d --size 7 --seed 3 --dtype float32 --threads 2 --step-sizes text"
+    shown = CliRunner().invoke(app, line.split())
+    assert shown.exit_code == 0
+    assert given.pop("progress")
+    assert given == {
+        "out": Path("fleischmann-5.3-paper"),
+        "scale": "paper",
+        "data": Path("d"),
+        "size": 7,
+        "seed": 3,
+        "dtype": "float32",
+        "threads": 2,
+        "step_sizes": "text",
+        "resume": False,
+        "overwrite": False,
+    }
+    assert "This will take about" in shown.output
+    assert "Step sizes, with mini-batches of 1" in shown.output
+    assert "summary.md are in fleischmann-5.3-paper" in shown.output
+
+
+def test_an_interrupted_job_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**options: Any) -> reproduce.Result:
+        def stop(progress: Progress) -> None:
+            if progress.phase == "step sizes":
+                raise KeyboardInterrupt
+
+        return fleischmann_5_3(out=options["out"], protocol=TINY, progress=stop)
+
+    monkeypatch.setattr("etaflow.reproduce.fleischmann53.experiment.fleischmann_5_3", interrupted)
+    out = tmp_path / "out"
+    assert main(["reproduce", "fleischmann-5.3", "--out", str(out), "--threads", "1"]) == 130
+    shown = capsys.readouterr()
+    assert f"Go on with: etaflow reproduce fleischmann-5.3 --out {out} --resume --threads 1" in shown.err
+    assert "PARTIAL RESULT" in shown.out
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_typer_or_rich_it_says_what_to_install(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from etaflow.faces.cli import main; sys.exit(main(['info']))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == f'etaflow: the command line needs {missing}: pip install "etaflow[lab]"\n'
+
+
+def test_the_module_is_the_command() -> None:
+    run = subprocess.run([sys.executable, "-m", "etaflow", "--version"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"{ef.__version__}\n", "")
