@@ -15,6 +15,7 @@
 #include "philox.hpp"
 #include "streams.hpp"
 #include "vector_math.hpp"
+#include "vector_trigonometry.hpp"
 
 namespace etaflow {
 
