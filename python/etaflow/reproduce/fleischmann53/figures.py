@@ -122,9 +122,10 @@ def draw_sweep(sweep: Sweep, law: PowerLaw | None, axes: Axes, *, steps: int, lo
     if logarithmic:
         axes.set(xscale="log", yscale="log")
         _plain_ticks(axes, x)
+        _at_least_a_decade(axes)
     else:
         axes.set_xlim(0, 1.05 * x.max())
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(one.finished.max(initial=0) for one in sweep.settings))
         axes.ticklabel_format(axis="both", style="sci", scilimits=(-2, 3), useMathText=True)
     axes.set_xlabel(_X_LABELS[sweep.name])
     axes.set_ylabel(f"mean of ‖∇f(θₖ)‖² over k = 1 … {steps:,}".replace(",", "\u202f"))
@@ -185,3 +186,10 @@ def _plain_ticks(axes: Axes, x: Any) -> None:
     axes.xaxis.set_major_locator(FixedLocator(x))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "1" if value > 0.999 else f"1/{1 / value:.0f}"))
+
+
+def _at_least_a_decade(axes: Axes) -> None:
+    low, high = axes.get_ylim()
+    if high < 10 * low:  # a slope of next to nothing should look like that
+        middle = np.sqrt(low * high)
+        axes.set_ylim(middle / np.sqrt(10), middle * np.sqrt(10))

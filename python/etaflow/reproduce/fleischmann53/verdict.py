@@ -15,6 +15,7 @@ PUBLISHED = {"step size": 0.876, "batch size": 0.822}
 SYMBOLS = {"step size": "α", "batch size": "1/|B|"}
 
 _MATTERS = 0.1
+"""A slope, or a part of ‖∇f‖², that is smaller than this is called next to nothing."""
 
 _FITTED = """\
 The network fits its training set exactly; there the gradients of all observations vanish together, and with them the M of Theorem
@@ -53,6 +54,11 @@ def judge(law: PowerLaw | None, name: str) -> tuple[str, str]:
             law.contains(0) and law.contains(1),
             "undecided",
             f"The runs differ too much to say: {slope} contains both 0, no growth with {symbol}, and 1.",
+        ),
+        (
+            max(abs(law.low), abs(law.high)) < _MATTERS,
+            "no",
+            f"It hardly changes with {symbol}: {slope} is next to 0 and excludes 1.",
         ),
         (law.contains(1), "yes, as far as these runs can tell", f"{_capital(slope)} contains 1."),
         (law.low > 1, "no, faster", f"It grows faster than {symbol}: {slope} excludes 1."),
