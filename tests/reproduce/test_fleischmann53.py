@@ -106,6 +106,8 @@ def test_table_and_summary_agree(result: Result, folder: Path) -> None:
         law = fit_power_law(places, list(values))
         assert (sweep["slope"]["slope"], sweep["slope"]["low"]) == pytest.approx((law.slope, law.low), rel=1e-12)
         assert result.slopes[name] == law
+        deviations = np.abs(values.mean(axis=1) / law.at(places) - 1)
+        assert sweep["largest_deviation_from_the_line"] == pytest.approx(deviations.max(), rel=1e-9)
         assert f"{law.slope:.3f} (95 %: {law.low:.3f} … {law.high:.3f})" in sweep["sentence"]
         assert sweep["sentence"] in result.summary
     assert found["sweeps"]["step size"]["published_slope"] == 0.876

@@ -100,5 +100,9 @@ def _lookup(name: str) -> Any:
     return getattr(import_module(f"etaflow.reproduce.{_HOMES[name]}"), name)
 
 
-if not TYPE_CHECKING:
+if not TYPE_CHECKING:  # type checkers take the imports above, and see an unknown name as what it is
     __getattr__ = _lookup
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -149,6 +149,7 @@ def _sweep_to_json(findings: Findings, sweep: Sweep, law: PowerLaw | None) -> di
         "proportional": answer,
         "sentence": sentence,
         "slope": slope,
+        "largest_deviation_from_the_line": None if law is None else sweep.deviation(law),
         "published_slope": PUBLISHED[sweep.name],
         "settings": rows,
     }

@@ -140,6 +140,21 @@ class Sweep:
             return None
         return fit_power_law(self.x[usable], [self.settings[i].finished for i in usable])
 
+    def deviation(self, law: PowerLaw) -> float:
+        """Return how far the mean that lies furthest from a fitted power law is from it, as a part of the latter.
+
+        Parameters
+        ----------
+        law : PowerLaw
+            The fit.
+
+        Returns
+        -------
+        float
+            The largest of ``abs(mean/law - 1)``.
+        """
+        return float(np.nanmax(np.abs(self.means / law.at(self.x) - 1)))
+
 
 def settings_of(phase: Phase, runs: Runs) -> list[Setting]:
     """Return what the runs of a phase gave, setting by setting.

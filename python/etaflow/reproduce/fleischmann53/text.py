@@ -95,8 +95,11 @@ def _answers(findings: Findings) -> list[str]:
     lines = []
     for sweep, law in zip(findings.sweeps, findings.laws, strict=True):
         answer, sentence = judge(law, sweep.name)
-        published = f"(The thesis's figure, on MNIST, has the slope {PUBLISHED[sweep.name]}.)"
-        lines.append(f"- to {SYMBOLS[sweep.name]}? **{answer.capitalize()}.** {sentence} {published}")
+        line = (
+            "" if law is None else f" No mean is further than {100 * sweep.deviation(law):.2g} % from the fitted line."
+        )
+        published = f"The thesis's figure, on MNIST, has the slope {PUBLISHED[sweep.name]}."
+        lines.append(f"- to {SYMBOLS[sweep.name]}? **{answer.capitalize()}.** {sentence}{line} {published}")
     parts = ["## Is the mean of ‖∇f‖² proportional …", "\n".join(lines)]
     law = next((law for law in findings.laws if law is not None), None)
     return parts if law is None else [*parts, _SLOPES.format(resamples=law.resamples, seed=law.seed)]
