@@ -72,10 +72,7 @@ class Measurement {
     }
     double loss() {
         if (!has_loss_) {
-            if (stepper_.full_gradient(nullptr))
-                stepper_.full_gradient(&loss_);
-            else
-                loss_ = plan_.objective->value(theta(), nullptr, threads_, control_);
+            if (!stepper_.full_gradient(&loss_)) loss_ = plan_.objective->value(theta(), nullptr, threads_, control_);
             has_loss_ = true;
         }
         return loss_;

@@ -81,27 +81,37 @@ struct Matrix {
 
 namespace detail {
 
+// A small tile sums even and odd inputs apart: fewer than eight sums cannot hide the latency of an addition.
 template <int rows, int vectors, bool accumulate, class T>
 inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, const T* scale, T* z, std::ptrdiff_t row) {
-    Vec<T> acc[rows][vectors];
+    constexpr int parts = rows * vectors < 8 ? 2 : 1;
+    Vec<T> acc[parts][rows][vectors];
     for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v)
-            acc[r][v] = accumulate ? load(z + r * row + v * lanes<T>) : bias ? set1<T>(bias[r]) : Vec<T>{};
+        for (int v = 0; v < vectors; ++v) {
+            acc[0][r][v] = accumulate ? load(z + r * row + v * lanes<T>) : bias ? set1<T>(bias[r]) : Vec<T>{};
+            if constexpr (parts > 1) acc[1][r][v] = Vec<T>{};
+        }
     const T* column = w.data;
-    for (int i = 0; i < inner; ++i) {
+    const auto add_input = [&](int part) {
         Vec<T> in[vectors];
         for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
         for (int r = 0; r < rows; ++r) {
             const Vec<T> weight = set1<T>(column[r * w.row_stride]);
-            for (int v = 0; v < vectors; ++v) acc[r][v] = fma(weight, in[v], acc[r][v]);
+            for (int v = 0; v < vectors; ++v) acc[part][r][v] = fma(weight, in[v], acc[part][r][v]);
         }
         column += w.col_stride;
         x += row;
-    }
+    };
+    int i = 0;
+    for (; i + parts <= inner; i += parts)
+        for (int p = 0; p < parts; ++p) add_input(p);
+    if (i < inner) add_input(0);
     for (int r = 0; r < rows; ++r)
         for (int v = 0; v < vectors; ++v) {
-            if (scale) acc[r][v] = acc[r][v] * load(scale + r * row + v * lanes<T>);
-            store(z + r * row + v * lanes<T>, acc[r][v]);
+            Vec<T> sum = acc[0][r][v];
+            if constexpr (parts > 1) sum = sum + acc[1][r][v];
+            if (scale) sum = sum * load(scale + r * row + v * lanes<T>);
+            store(z + r * row + v * lanes<T>, sum);
         }
 }
 

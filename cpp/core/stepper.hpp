@@ -31,7 +31,8 @@ class Stepper {
     virtual void save() = 0;
     virtual void restore() = 0;
     virtual void store_saved(int lane, const DescentState<T>& state, std::int64_t run) = 0;
-    // Loss and gradient of the whole set at the present theta, where the next step computes them anyway.
+    // The gradient of the whole set at the present theta, where the next step computes it anyway, and the loss with it
+    // unless null.
     virtual const T* full_gradient(double* /*loss*/) { return nullptr; }
     // The loss of the batch of step `step`, the next one, at the present theta.
     virtual double batch_loss(int lane, std::int64_t step) = 0;
@@ -335,8 +336,11 @@ class PanelStepper final : public Stepper<T> {
     const T* full_gradient(double* loss) override {
         if (plan_.batch != 0) return nullptr;
         if (!fresh_) {
-            loss_ = plan_.objective->value(theta_.data(), moving_.gradient.data(), threads_, control_);
-            fresh_ = true;
+            const Objective<T>& f = *plan_.objective;
+            loss_ = f.evaluate(theta_.data(), f.panels(),
+                               {loss != nullptr, moving_.gradient.data(), nullptr, f.scale(f.size()), f.l2()}, threads_,
+                               control_);
+            fresh_ = loss != nullptr;  // a gradient alone is for the step that follows at once
         }
         if (loss) *loss = loss_;
         return moving_.gradient.data();
