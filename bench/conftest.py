@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,9 @@ from kit.works import WORKS  # noqa: E402
 
 collect_ignore = ["kit", "peers"]  # no tests there, and the peers may not be installed
 
-_entries: list[dict[str, Any]] = []
+_PEAK = pytest.StashKey[machine.Peak]()
+_RESULTS = pytest.StashKey[dict[str, Result]]()
+_ENTRIES = pytest.StashKey[list[dict[str, Any]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,8 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--results", type=Path, default=default, help="the folder for JSON and table (bench/results)")
 
 
-@cache
-def _peak() -> machine.Peak:
+@pytest.fixture(scope="session")
+def peak() -> machine.Peak:
+    """Measure the peak before the races; it is measured again after them, and the better number counts."""
     return machine.measure_peak()
 
 
@@ -46,17 +48,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def race(benchmark: Any) -> Callable[..., Result]:
+def race(benchmark: Any, peak: machine.Peak, request: pytest.FixtureRequest) -> Callable[..., Result]:
     """Return the function that runs a race for a key of WORKS and notes its end."""
 
     def run(key: str, ours: Contender, peers: list[Contender | Absent], flops: float | None = None) -> Result:
-        benchmark.group = WORKS[key].group
-        result = run_race(WORKS[key], benchmark, ours, peers, flops)
-        entry = report.record(key, result, _peak())
-        benchmark.extra_info.update({
-            name: entry[name] for name in ("goal", "goal_score", "gflops", "part_of_fma_peak")
-        })
-        _entries.append(entry)
+        work = WORKS[key]
+        benchmark.group = work.group
+        result = run_race(work, benchmark, ours, peers, flops)
+        benchmark.extra_info.update(goal=work.goal, unit=work.unit, reached=work.score(result.ours.best))
+        request.config.stash.setdefault(_RESULTS, {})[key] = result
+        request.config.stash[_PEAK] = peak
         return result
 
     return run
@@ -64,16 +65,21 @@ def race(benchmark: Any) -> Callable[..., Result]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the results."""
-    if _entries:
-        report.write(session.config.getoption("--results"), _entries, machine.describe(_peak()))
+    stash = session.config.stash
+    if _RESULTS not in stash:
+        return
+    best = stash[_PEAK].or_better(machine.measure_peak())
+    entries = [report.record(key, result, best) for key, result in stash[_RESULTS].items()]
+    report.write(session.config.getoption("--results"), entries, machine.describe(best))
+    stash[_ENTRIES] = entries
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the results."""
-    if not _entries:
+    if _ENTRIES not in config.stash:
         return
     terminalreporter.section("etaflow and its peers")
-    for entry in _entries:
+    for entry in config.stash[_ENTRIES]:
         for line in report.lines(entry):
             terminalreporter.line(line)
     terminalreporter.line(f"written to {config.getoption('--results')}")
