@@ -83,7 +83,10 @@ namespace detail {
 
 // A small tile sums even and odd inputs apart: fewer than eight sums cannot hide the latency of an addition.
 template <int rows, int vectors, bool accumulate, class T>
-inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, const T* scale, T* z, std::ptrdiff_t row) {
+inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, const T* scale, T* z,
+                         std::ptrdiff_t stride) {
+    // Where a tile takes in a whole chunk the stride is known, and every address is a constant away from one pointer.
+    const std::ptrdiff_t row = tile_vectors >= chunk_vectors ? vectors * lanes<T> : stride;
     constexpr int parts = rows * vectors < 8 ? 2 : 1;
     Vec<T> acc[parts][rows][vectors];
     for (int r = 0; r < rows; ++r)
@@ -123,7 +126,7 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
     Vec<T> acc[rows][cols];
     for (int r = 0; r < rows; ++r)
         for (int c = 0; c < cols; ++c) acc[r][c] = Vec<T>{};
-    for_each_chunk(vectors, [&](int first, int count) {
+    const auto add_chunk = [&](int first, auto count) {
         const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
         const T* d = delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
         const T* a = x + std::ptrdiff_t{first} * x_units * lanes<T> + c0 * row;
@@ -136,6 +139,12 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
                 if constexpr (bias) acc[r][inputs] = acc[r][inputs] + dv;
             }
         }
+    };
+    for_each_chunk(vectors, [&](int first, int count) {
+        if (count == chunk_vectors)
+            add_chunk(first, std::integral_constant<int, chunk_vectors>{});  // a stride the compiler knows
+        else
+            add_chunk(first, count);
     });
     constexpr int total = rows * cols;
     for (int first = 0; first < total; first += lanes<T>) {
