@@ -44,7 +44,7 @@ $(VENV)/.lint: pyproject.toml tools/requirements.py | $(VENV)/.develop
 # --- use ----------------------------------------------------------------------------------------------------------
 
 demo: $(if $(wildcard $(VENV)/.develop),dev,$(VENV)/.installed)  ## build, then reproduce experiment 5.3 of the thesis (SCALE=small)
-	$(BIN)/python -m etaflow reproduce fleischmann-5.3 --scale $(SCALE) --out demo-output
+	$(BIN)/python -m etaflow reproduce fleischmann-5.3 --scale $(SCALE) --out demo-output --overwrite
 
 dev: $(VENV)/.develop  ## compile this tree in place, for this CPU (ISAS="base;v3;v4" or all for more)
 	@$(BIN)/cmake --preset dev --log-level=WARNING -DPython_EXECUTABLE=$(BIN)/python -DCMAKE_MAKE_PROGRAM=$(BIN)/ninja \
