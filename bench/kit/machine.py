@@ -122,6 +122,15 @@ def threads(count: int, *, blas: int | None = None) -> Iterator[None]:
             _pin(_CPUS)
 
 
+def settle(nap: float = 0.004, at_most: int = 100) -> None:
+    """Wait until no thread of this process works: after a turn some wait for more in a loop (OpenBLAS's for 0.1 s)."""
+    for _ in range(at_most):
+        before = time.process_time()
+        time.sleep(nap)
+        if time.process_time() - before < nap / 8:
+            return
+
+
 def _blas_threads(count: int) -> Any:
     if find_spec("threadpoolctl") is None:  # it comes with scikit-learn
         return nullcontext()

@@ -23,8 +23,6 @@ TOLERANCE = {"float64": 1e-10, "float32": 5e-4}
 #: A contender whose turn takes longer than this gets only `FEW_TURNS`.
 LONG_TURN, FEW_TURNS = 0.4, 3
 TURNS = 15
-#: A rest before every turn: threads of the one before may wait for work in a loop (OpenBLAS: for 20 ms).
-REST = 0.04
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Timing:
         if len(self.seconds) >= FEW_TURNS and self.best * self.contender.units > LONG_TURN:
             return
         with machine.threads(threads, blas=self.contender.blas):
-            time.sleep(REST)
+            machine.settle()
             start = time.perf_counter()
             result = self.contender.work()
             seconds = result if self.contender.own_watch else time.perf_counter() - start
