@@ -55,7 +55,7 @@ def test_twenty_runs(race: Any, key: str) -> None:
 
 @pytest.mark.parametrize("key", ["paper", "paper-float32"])
 def test_paper(race: Any, key: str) -> None:
-    case, runs, steps = deep(WORKS[key].dtype, n=PAPER_N), 20, 8
+    case, runs, steps = deep(WORKS[key].dtype, n=PAPER_N), 20, 12
     share = runs * steps / PAPER_STEPS
     ours = Contender("etaflow", "descend", partial(_ends, case, runs, steps), share)
     race(key, ours, [], _flops(case) * PAPER_STEPS)
