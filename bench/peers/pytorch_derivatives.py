@@ -52,7 +52,9 @@ def sample_gradients(case: Case, expected: Callable[[], Array], repeats: int, *,
 
     @torch.no_grad()
     def work() -> Tensor:
+        g = None
         for _ in range(repeats):
+            del g  # or two results share the cache
             if by_hand:
                 g = _sample_gradients(case, layers, x, y)
             else:

@@ -213,7 +213,9 @@ def monitored(case: Case, indices: Array, expected: Callable[[], Array], *, work
 
 def _repeat(run: Callable[..., Any], arguments: tuple[Any, ...], repeats: int) -> Callable[[], Any]:
     def work() -> Any:
+        result = None
         for _ in range(repeats):
+            del result  # or two results share the cache
             result = jax.block_until_ready(run(*arguments))
         return result
 
