@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etaflow import reproduce
+    from etaflow import reproduce, theory
     from etaflow.dynamics import schedules, stopping
     from etaflow.dynamics.descent import descend
     from etaflow.dynamics.generic import stochastic_gradient_method
@@ -40,6 +40,7 @@ __all__ = [
     "schedules",
     "stochastic_gradient_method",
     "stopping",
+    "theory",
 ]
 
 # Where each public name lives: "module" is the module itself, "module:name" an object in it.
@@ -55,6 +56,7 @@ _HOMES = {
     "schedules": "dynamics.schedules",
     "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",
     "stopping": "dynamics.stopping",
+    "theory": "theory",
 }
 
 

@@ -1,4 +1,4 @@
-"""Plots: every function draws into a Matplotlib Axes and returns it."""
+"""Recorded quantities of training runs, one by one or as bands of quantiles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow._checks import check_choice, check_float_array
+from etaflow.faces.plots.axes import legend_beside, new_axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ def curves(
     levels = _levels(quantiles, len(runs))
     if levels and places.ndim == 2:
         raise ValueError("x must be 'step' for quantiles when the step sizes differ from run to run (got 'time')")
-    axes = _new_axes() if ax is None else ax
+    axes = new_axes() if ax is None else ax
     if levels:
         _draw_bands(axes, places, values, levels)
     else:
@@ -107,15 +108,6 @@ def _levels(quantiles: Sequence[float] | bool | None, count: int) -> list[float]
     if levels.size == 0 or (levels < 0).any() or (levels > 1).any():
         raise ValueError(f"quantiles must hold numbers between 0 and 1 (got {quantiles!r})")
     return sorted({float(level) for level in levels})
-
-
-def _new_axes() -> Axes:
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415 - slow, and only plots need it
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "etaflow[lab]"') from error
-    _, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-    return axes
 
 
 def _draw_runs(axes: Axes, places: npt.NDArray[Any], values: Values, runs: Runs) -> None:
@@ -155,9 +147,7 @@ def _decorate(axes: Axes, data: xr.DataArray, x: str, runs: Runs) -> None:
     axes.set_xlabel("step" if x == "step" else "time Σα")
     axes.set_ylabel(data.attrs["long_name"])
     axes.set_title(_title(runs), fontsize="medium")
-    legend = axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small", frameon=False)
-    for line in legend.get_lines():
-        line.set_alpha(1.0)
+    legend_beside(axes)
     axes.margins(x=0.02)
 
 
