@@ -16,7 +16,7 @@ from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
 from etaflow.reproduce.fleischmann53.settings import Settings, choose
 from etaflow.reproduce.fleischmann53.start import examine
 from etaflow.reproduce.fleischmann53.verdict import judge
-from etaflow.reproduce.power_law import PowerLaw
+from etaflow.theory.rates import PowerLaw
 from reference import oracle_of
 
 NOTHING = dict.fromkeys(("scale", "step_sizes", "data", "size", "dtype", "seed", "protocol"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from etaflow.reproduce.fleischmann53.start import Start
     from etaflow.reproduce.fleischmann53.sweeps import Sweep
-    from etaflow.reproduce.power_law import PowerLaw
+    from etaflow.theory.rates import PowerLaw
 
 PUBLISHED = {"step size": 0.876, "batch size": 0.822}
 """The slopes of the means in the author's CSV files, on MNIST."""
@@ -41,7 +41,7 @@ def judge(law: PowerLaw | None, name: str) -> tuple[str, str]:
 
     Examples
     --------
-    >>> from etaflow.reproduce.power_law import PowerLaw
+    >>> from etaflow.theory.rates import PowerLaw
     >>> judge(PowerLaw(0.8, 0.7, 0.9, 1.0, 0.95, 9999, 53), "step size")[1]
     'It grows with α, but not proportionally: the slope 0.800 (95 %: 0.700 … 0.900) excludes 1.'
     """
