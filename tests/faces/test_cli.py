@@ -13,7 +13,7 @@ from etaflow import reproduce
 from etaflow.faces.cli import main
 from etaflow.faces.cli.app import app
 from etaflow.reproduce import Protocol, fleischmann_5_3
-from etaflow.reproduce.fleischmann53.reporting import Progress
+from etaflow.reproduce._kit.reporting import Progress
 
 TINY = Protocol((0.002, 0.004), (1, 3), runs=3, steps=20, start_steps=50)
 

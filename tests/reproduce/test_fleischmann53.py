@@ -17,10 +17,10 @@ import pytest
 import etaflow as ef
 import reference
 from etaflow.reproduce import Protocol, Result, fleischmann_5_3
+from etaflow.reproduce._kit.reporting import Progress
 from etaflow.reproduce.fleischmann53.folder import PRODUCTS
 from etaflow.reproduce.fleischmann53.problem import load_problem
-from etaflow.reproduce.fleischmann53.reporting import Progress
-from etaflow.reproduce.power_law import fit_power_law
+from etaflow.theory.rates import fit_power_law
 
 TINY = Protocol((0.002, 0.004, 0.008), (1, 3, 5), runs=4, steps=60, start_steps=200)
 SEED = 11

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from etaflow._checks import check_positive_int
+from etaflow.reproduce._kit.figures import save
+from etaflow.reproduce._kit.folder import Folder
+from etaflow.reproduce._kit.reporting import reporter
+from etaflow.reproduce._kit.result import Result as Base
+from etaflow.reproduce._kit.result import check_libraries
 from etaflow.reproduce.fleischmann53 import report, text
-from etaflow.reproduce.fleischmann53.figures import draw_figures, save
-from etaflow.reproduce.fleischmann53.folder import Folder
+from etaflow.reproduce.fleischmann53.figures import draw_figures
+from etaflow.reproduce.fleischmann53.folder import LAYOUT
 from etaflow.reproduce.fleischmann53.phases import Worker
 from etaflow.reproduce.fleischmann53.problem import load_problem
-from etaflow.reproduce.fleischmann53.reporting import reporter
 from etaflow.reproduce.fleischmann53.settings import choose
 from etaflow.reproduce.fleischmann53.start import examine
 from etaflow.reproduce.fleischmann53.sweeps import Sweep, settings_of, to_csv
@@ -20,19 +23,18 @@ from etaflow.reproduce.fleischmann53.sweeps import Sweep, settings_of, to_csv
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
-    from pathlib import Path
 
+    from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.fleischmann53.problem import Problem
     from etaflow.reproduce.fleischmann53.protocol import Protocol
     from etaflow.reproduce.fleischmann53.report import Findings
-    from etaflow.reproduce.fleischmann53.reporting import Progress
     from etaflow.reproduce.fleischmann53.settings import Settings
     from etaflow.reproduce.fleischmann53.start import Start
-    from etaflow.reproduce.power_law import PowerLaw
+    from etaflow.theory.rates import PowerLaw
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result(Base):
     """What experiment 5.3 found.
 
     Attributes
@@ -55,15 +57,11 @@ class Result:
         How to go on after an interruption.
     """
 
-    complete: bool
     settings: Settings
     start: Start | None
     step_sizes: Sweep
     batch_sizes: Sweep
     slopes: dict[str, PowerLaw | None]
-    files: dict[str, Path]
-    summary: str
-    resume_command: str
 
     def __repr__(self) -> str:
         """Return the slopes in one line.
@@ -154,9 +152,9 @@ def fleischmann_5_3(
     >>> result.slopes["step size"].contains(1.0)  # doctest: +SKIP
     True
     """
-    _check_libraries()
+    check_libraries()
     count = None if threads is None else check_positive_int("threads", threads)
-    folder = Folder.at(out)
+    folder = Folder.at(out, LAYOUT)
     wishes = {
         "scale": scale,
         "step_sizes": step_sizes,
@@ -201,7 +199,7 @@ def _work(worker: Worker, problem: Problem) -> Findings:
     return report.Findings(worker.settings, problem, start, sweeps, laws, worker.folder.path)
 
 
-def _write(findings: Findings, folder: Folder) -> Result:
+def _write(findings: Findings, folder: Folder[Settings]) -> Result:
     steps = findings.settings.protocol.steps
     summary = text.to_markdown(findings)
     figures = draw_figures(findings.problem, findings.sweeps, findings.laws, steps=steps, partial=not findings.complete)
@@ -220,12 +218,6 @@ def _write(findings: Findings, folder: Folder) -> Result:
         summary=summary,
         resume_command=findings.resume_command,
     )
-
-
-def _check_libraries() -> None:
-    for name in ("matplotlib", "h5netcdf", "h5py"):
-        if find_spec(name) is None:
-            raise ImportError(f'the experiment needs {name}: pip install "etaflow[lab]"')
 
 
 def _check_start(status: str, protocol: Protocol) -> None:

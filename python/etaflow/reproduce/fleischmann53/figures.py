@@ -6,56 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from etaflow.reproduce._kit.figures import new_figure
+from etaflow.reproduce._kit.text import count
 from etaflow.reproduce.fleischmann53.problem import DIGITS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from etaflow.reproduce.fleischmann53.problem import Problem
     from etaflow.reproduce.fleischmann53.sweeps import Sweep
-    from etaflow.reproduce.power_law import PowerLaw
+    from etaflow.theory.rates import PowerLaw
 
 SAMPLES = 8
 """Images of each digit in figure 5.7."""
 
 _X_LABELS = {"step size": "step size α", "batch size": "1 / mini-batch size, 1/|B|"}
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, which no window and no global state knows of.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The figure.
-
-    Raises
-    ------
-    ImportError
-        If Matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - slow, and only figures need it
-    except ImportError as error:
-        raise ImportError('figures need matplotlib: pip install "etaflow[lab]"') from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write a figure as PNG and PDF, without the date, so that the same numbers give the same file.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
-    files = [folder / f"{name}.{kind}" for kind in ("png", "pdf")]
-    figure.savefig(files[0], dpi=200)
-    figure.savefig(files[1], metadata={"CreationDate": None})
-    return files
 
 
 def draw_samples(problem: Problem) -> Figure:
@@ -128,7 +94,7 @@ def draw_sweep(sweep: Sweep, law: PowerLaw | None, axes: Axes, *, steps: int, lo
         axes.set_ylim(0, 1.08 * max(one.finished.max(initial=0) for one in sweep.settings))
         axes.ticklabel_format(axis="both", style="sci", scilimits=(-2, 3), useMathText=True)
     axes.set_xlabel(_X_LABELS[sweep.name])
-    axes.set_ylabel(f"mean of ‖∇f(θₖ)‖² over k = 1 … {steps:,}".replace(",", "\u202f"))
+    axes.set_ylabel(f"mean of ‖∇f(θₖ)‖² over k = 1 … {count(steps)}")
     axes.legend(fontsize="small")
     return axes
 

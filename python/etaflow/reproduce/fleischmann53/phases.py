@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import time
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from etaflow.dynamics.descent import descend
 from etaflow.dynamics.runs import load
-from etaflow.reproduce.fleischmann53.reporting import Progress
+from etaflow.reproduce._kit.work import Job, raising_interrupts
+from etaflow.reproduce._kit.work import Phase as Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from etaflow._checks import FloatArray
     from etaflow.dynamics.runs import Runs
     from etaflow.problem.objective import Objective
-    from etaflow.reproduce.fleischmann53.folder import Folder
+    from etaflow.reproduce._kit.folder import Folder
+    from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.fleischmann53.settings import Settings
 
-CHECKPOINT_SECONDS = 60.0
 _CALIBRATION_SECONDS = 0.2
 
 
@@ -116,15 +115,17 @@ class Worker:
 
     objective: Objective
     settings: Settings
-    folder: Folder
+    folder: Folder[Settings]
     threads: int | None
     report: Callable[[Progress], object] | None
-    phases: tuple[Phase, ...] = ()
-    estimate: float = field(default=0.0, init=False)
+    phases: tuple[Phase, ...] = field(init=False)
+    job: Job = field(init=False)
 
     def __post_init__(self) -> None:
         """Plan the phases."""
         self.phases = plan_phases(self.settings)
+        parts = [Part(phase.name, phase.words, phase.gradients) for phase in self.phases]
+        self.job = Job(self.folder, parts, self.report, self.threads)
 
     @property
     def theta0(self) -> FloatArray:
@@ -137,8 +138,8 @@ class Worker:
         first = self.phases[1]
         per_gradient = self._seconds_per_gradient(first)
         left = sum(phase.gradients * (1 - self._part_done(phase)) for phase in self.phases)
-        self.estimate = per_gradient * left
-        self._tell(self.phases[0], 0.0)
+        self.job.estimate = per_gradient * left
+        self.job.tell(self.phases[0].name, 0.0)
 
     def carry_out(self, phase: Phase, theta: FloatArray) -> tuple[Runs, bool]:
         """Carry out a phase, or what is left of it.
@@ -157,22 +158,8 @@ class Worker:
         interrupted : bool
             Whether Ctrl-C was pressed, perhaps so late that all runs were finished.
         """
-        file = self.folder.checkpoint(phase.name)
-        options: dict[str, Any] = {
-            "threads": 1 if phase.batch_size is None else self.threads,  # one run of small work
-            "progress": lambda fraction: self._tell(phase, fraction),
-            "checkpoint": file,
-            "every": CHECKPOINT_SECONDS,
-        }
-        with _hearing() as interruptions:
-            runs = self._resumed(file, options) if file.exists() else self._begun(phase, theta, options)
-        return runs, bool(interruptions)
-
-    def _resumed(self, file: Path, options: dict[str, Any]) -> Runs:
-        return load(file).resume(objective=self.objective, **options)
-
-    def _begun(self, phase: Phase, theta: FloatArray, options: dict[str, Any]) -> Runs:
-        return descend(
+        begin = partial(
+            descend,
             self.objective,
             theta,
             steps=phase.steps,
@@ -182,24 +169,19 @@ class Worker:
             seed=self.settings.seed,
             record={"grad_norm2": phase.steps},
             mean=["grad_norm2"],
-            **options,
         )
-
-    def _tell(self, phase: Phase, fraction: float) -> None:
-        if self.report is not None:
-            before = sum(one.gradients for one in self.phases[: self.phases.index(phase)])
-            total = sum(one.gradients for one in self.phases)
-            self.report(Progress(phase.words, (before + fraction * phase.gradients) / total, self.estimate))
+        alone = {"threads": 1} if phase.batch_size is None else {}  # one run of small work
+        return self.job.descend(phase.name, self.objective, begin, **alone)
 
     def _part_done(self, phase: Phase) -> float:
-        file = self.folder.checkpoint(phase.name)
+        file = self.folder.checkpoint(f"{phase.name}.nc")
         return float(load(file).steps_done.mean()) / phase.steps if file.exists() else 0.0
 
     def _seconds_per_gradient(self, phase: Phase) -> float:
         steps, elapsed = 1, 0.0
         while elapsed < _CALIBRATION_SECONDS:
             begin = time.perf_counter()
-            with _hearing() as interruptions:
+            with raising_interrupts():
                 descend(
                     self.objective,
                     self.theta0,
@@ -211,28 +193,6 @@ class Worker:
                     mean=["grad_norm2"],
                     threads=self.threads,
                 )
-            if interruptions:
-                raise KeyboardInterrupt
             elapsed = time.perf_counter() - begin
             steps *= 4
         return elapsed / (steps // 4 * phase.runs)
-
-
-@contextmanager
-def _hearing() -> Iterator[list[warnings.WarningMessage]]:
-    """Collect what `descend` says when Ctrl-C has ended it, as it takes the signal itself; pass other warnings on.
-
-    Yields
-    ------
-    list of WarningMessage
-        Filled at the end.
-    """
-    heard: list[warnings.WarningMessage] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.filterwarnings("always", message="interrupted after", category=RuntimeWarning)
-        yield heard
-    for one in caught:
-        if str(one.message).startswith("interrupted after"):
-            heard.append(one)
-        else:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import platform
-import shlex
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from etaflow import _core
+from etaflow.reproduce._kit.result import versions
+from etaflow.reproduce._kit.text import known, resume_command
+from etaflow.reproduce.fleischmann53.folder import LAYOUT
 from etaflow.reproduce.fleischmann53.verdict import PUBLISHED, judge
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from etaflow.reproduce.fleischmann53.settings import Settings
     from etaflow.reproduce.fleischmann53.start import Start
     from etaflow.reproduce.fleischmann53.sweeps import Sweep
-    from etaflow.reproduce.power_law import PowerLaw
+    from etaflow.theory.rates import PowerLaw
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ class Findings:
     @property
     def resume_command(self) -> str:
         """The command that goes on."""
-        return f"etaflow reproduce fleischmann-5.3 --out {shlex.quote(str(self.out))} --resume"
+        return resume_command(LAYOUT.experiment, self.out)
 
     def second_term(self, step_size: float) -> float:
         """Return 2(f(θ_1) − f_inf)/(Kα) of Theorem 4.8 with 0 for f_inf, which the log loss cannot be below.
@@ -73,18 +72,6 @@ class Findings:
             The most that the way down from the start can add to the bound.
         """
         return 2 * self.start.loss / (self.settings.protocol.steps * step_size) if self.start else math.nan
-
-
-def versions() -> dict[str, Any]:
-    """Return what computed the numbers: on another build the last bits can differ.
-
-    Returns
-    -------
-    dict
-        Versions, and the core's build.
-    """
-    libraries = {name: version(name) for name in ("numpy", "scipy")}
-    return {"etaflow": _core.build_info(), "python": platform.python_version(), **libraries}
 
 
 def to_json(findings: Findings) -> dict[str, Any]:
@@ -135,12 +122,12 @@ def _sweep_to_json(findings: Findings, sweep: Sweep, law: PowerLaw | None) -> di
             "batch_size": one.batch_size,
             "runs": int(one.finished.size),
             "diverged": one.diverged,
-            "mean_grad_norm2": _known(one.mean),
-            "standard_error": _known(one.standard_error),
+            "mean_grad_norm2": known(one.mean),
+            "standard_error": known(one.standard_error),
             "expected_from_the_noise_at_the_start": (
                 findings.start.expected(one.step_size, one.batch_size) if findings.start else None
             ),
-            "second_term_of_the_bound_at_most": _known(findings.second_term(one.step_size)),
+            "second_term_of_the_bound_at_most": known(findings.second_term(one.step_size)),
         }
         for one in sweep.settings
     ]
@@ -153,7 +140,3 @@ def _sweep_to_json(findings: Findings, sweep: Sweep, law: PowerLaw | None) -> di
         "published_slope": PUBLISHED[sweep.name],
         "settings": rows,
     }
-
-
-def _known(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from etaflow._checks import check_choice, check_float_dtype, check_seed
+from etaflow.reproduce._kit.settings import Settings as Base
+from etaflow.reproduce._kit.settings import first_given
 from etaflow.reproduce.fleischmann53.problem import check_side
 from etaflow.reproduce.fleischmann53.protocol import SCALES, STEP_SIZES, Protocol, protocol
 
@@ -18,7 +20,7 @@ OWN = "own"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Base):
     """What decides the numbers of a job.
 
     Attributes
@@ -58,7 +60,7 @@ class Settings:
         return {**self.__dict__, "protocol": self.protocol.describe()}
 
     @classmethod
-    def restore(cls, description: Mapping[str, Any]) -> Settings:
+    def restore(cls, description: Mapping[str, Any]) -> Self:
         """Return the settings that `describe` described.
 
         Returns
@@ -67,6 +69,17 @@ class Settings:
             Equal settings.
         """
         return cls(**{**description, "protocol": Protocol.restore(description["protocol"])})
+
+    @classmethod
+    def as_kept(cls, name: str, wish: Any) -> Any:
+        """Return a wish in the form in which the settings keep it.
+
+        Returns
+        -------
+        object
+            For ``data`` the absolute path.
+        """
+        return str(Path(wish).absolute()) if name == "data" else wish
 
     @property
     def data_folder(self) -> Path | None:
@@ -101,34 +114,15 @@ def choose(wishes: Mapping[str, Any]) -> Settings:
         for name in ("scale", "step_sizes"):
             if wishes[name] is not None:
                 raise TypeError(f"{name} must be None beside a protocol of one's own (got {wishes[name]!r})")
-    scale = OWN if own else check_choice("scale", _or(wishes["scale"], "small"), SCALES)
-    source = OWN if own else check_choice("step_sizes", _or(wishes["step_sizes"], "code"), STEP_SIZES)
+    scale = OWN if own else check_choice("scale", first_given(wishes["scale"], "small"), SCALES)
+    source = OWN if own else check_choice("step_sizes", first_given(wishes["step_sizes"], "code"), STEP_SIZES)
     data = None if wishes["data"] is None else str(Path(wishes["data"]).absolute())
     return Settings(
         scale=scale,
         step_sizes=source,
         data=data,
         size=check_side(wishes["size"], "digits" if data is None else "mnist"),
-        dtype=check_float_dtype(_or(wishes["dtype"], "float64")).name,
-        seed=check_seed(_or(wishes["seed"], 0)),
+        dtype=check_float_dtype(first_given(wishes["dtype"], "float64")).name,
+        seed=check_seed(first_given(wishes["seed"], 0)),
         protocol=own or protocol(scale, source),
     )
-
-
-def check_same(stored: Settings, wishes: Mapping[str, Any]) -> None:
-    """Raise a ValueError if a wish that is not None differs from what the job began with.
-
-    Raises
-    ------
-    ValueError
-        If so; it names the argument.
-    """
-    for name, wish in wishes.items():
-        kept = getattr(stored, name)
-        value = str(Path(wish).absolute()) if name == "data" and wish is not None else wish
-        if value is not None and value != kept:
-            raise ValueError(f"{name} must be as the job began, or be left out, to resume it: {kept!r} (got {wish!r})")
-
-
-def _or(value: Any, default: Any) -> Any:
-    return default if value is None else value

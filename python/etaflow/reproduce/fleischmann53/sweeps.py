@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from etaflow.reproduce.power_law import PowerLaw, fit_power_law
+from etaflow.reproduce._kit.text import to_csv as as_csv
+from etaflow.theory.rates import PowerLaw, fit_power_law
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from etaflow.dynamics.runs import Runs
     from etaflow.reproduce.fleischmann53.phases import Phase
@@ -207,13 +206,10 @@ def to_csv(sweeps: Sequence[Sweep], seed: int) -> str:
         The table. Numbers are written so that reading them gives the same bits; ``run`` counts from 1 in each setting, and
         (``seed``, ``key``) is the key of the run's random numbers.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for sweep in sweeps:
-        for one in sweep.settings:
-            for i, key in enumerate(one.numbers.tolist()):
-                where = [sweep.name, repr(one.step_size), one.batch_size, key - one.first_run + 1, seed, key]
-                ended = [int(one.steps[i]), str(one.status[i])]
-                writer.writerow([*where, *ended, repr(float(one.means[i])), repr(float(one.after[i]))])
-    return buffer.getvalue()
+    return as_csv(COLUMNS, (row for sweep in sweeps for one in sweep.settings for row in _rows(sweep.name, one, seed)))
+
+
+def _rows(name: str, one: Setting, seed: int) -> Iterator[list[Any]]:
+    for i, key in enumerate(one.numbers.tolist()):
+        where = [name, one.step_size, one.batch_size, key - one.first_run + 1, seed, key]
+        yield [*where, int(one.steps[i]), str(one.status[i]), float(one.means[i]), float(one.after[i])]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etaflow.reproduce._kit.text import count, partial, table
 from etaflow.reproduce.fleischmann53.problem import DEFAULT_SIDE
 from etaflow.reproduce.fleischmann53.verdict import PUBLISHED, SYMBOLS, explain, judge
 
@@ -85,10 +86,7 @@ def _partial(findings: Findings) -> list[str]:
     if findings.complete:
         return []
     planned = findings.settings.protocol.total_runs
-    return [
-        f"**PARTIAL RESULT**: {findings.ended} of {planned} runs have ended. Go on with",
-        f"    {findings.resume_command}",
-    ]
+    return [partial(f"{findings.ended} of {planned} runs have ended", findings.resume_command)]
 
 
 def _answers(findings: Findings) -> list[str]:
@@ -111,11 +109,11 @@ def _problem(findings: Findings) -> list[str]:
     lines = [
         f"- Data: {findings.problem.words}; n = {objective.n}.",
         f"- Network: {widths}, ReLU, logistic output, d = {objective.num_params}; f is the mean log loss, in {objective.dtype}.",
-        _START.format(steps=_count(own.start_steps), step_size=own.start_step_size, scheme=own.start_scheme),
+        _START.format(steps=count(own.start_steps), step_size=own.start_step_size, scheme=own.start_scheme),
     ]
     if start is not None:
         lines.append(_FOUND.format(percent=100 * start.accuracy, **start.__dict__))
-    steps = f"{own.runs} runs of K = {_count(own.steps)} steps per setting"
+    steps = f"{own.runs} runs of K = {count(own.steps)} steps per setting"
     lines += [
         f"- {steps}, mini-batches drawn with replacement, seed {findings.settings.seed}.",
         f"- The step sizes are those {_FROM[findings.settings.step_sizes]}.",
@@ -125,24 +123,21 @@ def _problem(findings: Findings) -> list[str]:
 
 def _table(findings: Findings, start: Start, sweep: Sweep) -> list[str]:
     if sweep.name == "step size":
-        title, head = "## Step sizes, with mini-batches of 1", "α"
+        title, place = "## Step sizes, with mini-batches of 1", "α"
     else:
         step_size = findings.settings.protocol.fixed_step_size
-        title, head = f"## Mini-batch sizes, with α = {step_size:g}", "&#124;B&#124;"
-    rows = [
-        f"| {head} | runs | mean ‖∇f‖² ± standard error | from the noise at θ₁ | 2f(θ₁)/(Kα) |",
-        "| ---: | ---: | ---: | ---: | ---: |",
-        *(_row(findings, start, one, sweep.name) for one in sweep.settings),
-    ]
-    return [title, "\n".join(rows), explain(start, sweep)]
+        title, place = f"## Mini-batch sizes, with α = {step_size:g}", "|B|"
+    head = (place, "runs", "mean ‖∇f‖² ± standard error", "from the noise at θ₁", "2f(θ₁)/(Kα)")
+    rows = [_row(findings, start, one, sweep.name) for one in sweep.settings]
+    return [title, table(head, rows, "rrrrr"), explain(start, sweep)]
 
 
-def _row(findings: Findings, start: Start, one: Setting, name: str) -> str:
+def _row(findings: Findings, start: Start, one: Setting, name: str) -> tuple[str, ...]:
     place = f"{one.step_size:g}" if name == "step size" else f"{one.batch_size}"
     runs = f"{one.finished.size}" + (f" ({one.diverged} diverged)" if one.diverged else "")
     mean = f"{one.mean:.4g} ± {one.standard_error:.2g}"
     expected = f"{start.expected(one.step_size, one.batch_size):.3g}"
-    return f"| {place} | {runs} | {mean} | {expected} | {findings.second_term(one.step_size):.2g} |"
+    return place, runs, mean, expected, f"{findings.second_term(one.step_size):.2g}"
 
 
 def _remarks(findings: Findings) -> list[str]:
@@ -162,7 +157,3 @@ def _after(findings: Findings) -> list[str]:
         return []
     largest = max(abs(float(np.nanmean(one.after)) / one.mean - 1) for one in settings)
     return [_AFTER.format(percent=100 * largest)]
-
-
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")

@@ -1,0 +1,240 @@
+"""The phases of a job: each is done once, kept in the output folder, and told of."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from etaflow.dynamics.runs import load
+from etaflow.reproduce._kit.reporting import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from etaflow.dynamics.runs import Runs
+    from etaflow.problem.objective import Objective
+    from etaflow.reproduce._kit.folder import Folder
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a job.
+
+    Attributes
+    ----------
+    name : str
+        The name of its file in ``checkpoints``, without the ending.
+    words : str
+        What it does, for the progress bar.
+    cost : float
+        How long it takes, in any unit that all phases of the job share.
+    """
+
+    name: str
+    words: str
+    cost: float
+
+
+@dataclass
+class Job:
+    """Does phases, keeps what they give, and tells how far the whole job is.
+
+    Attributes
+    ----------
+    folder : Folder
+        Where results are kept.
+    phases : sequence of Phase
+        All of them, in order.
+    report : callable or None
+        Is given a `Progress`.
+    threads : int or None
+        For `descend`.
+    estimate : float
+        How many seconds the job will take; set it before the first phase.
+    """
+
+    folder: Folder[Any]
+    phases: Sequence[Phase]
+    report: Callable[[Progress], object] | None = None
+    threads: int | None = None
+    estimate: float = field(default=0.0, init=False)
+
+    def phase(self, name: str) -> Phase:
+        """Return the phase of that name.
+
+        Returns
+        -------
+        Phase
+            The phase.
+        """
+        return next(phase for phase in self.phases if phase.name == name)
+
+    def tell(self, name: str, fraction: float) -> None:
+        """Report that a phase is done to that part, and all before it are done.
+
+        Parameters
+        ----------
+        name : str
+            The phase's.
+        fraction : float
+            Between 0 and 1.
+        """
+        if self.report is None:
+            return
+        place = [phase.name for phase in self.phases].index(name)
+        total = sum(phase.cost for phase in self.phases)
+        done = sum(phase.cost for phase in self.phases[:place]) + fraction * self.phases[place].cost
+        self.report(Progress(self.phases[place].words, done / total, self.estimate))
+
+    def is_done(self, name: str) -> bool:
+        """Return whether a phase's arrays are kept already.
+
+        Returns
+        -------
+        bool
+            Whether its file is there.
+        """
+        return self.folder.checkpoint(f"{name}.npz").exists()
+
+    def keep(
+        self, name: str, compute: Callable[[Callable[[float], None]], Mapping[str, npt.NDArray[Any]]]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of a phase, from its file if it was done before.
+
+        Parameters
+        ----------
+        name : str
+            The phase's.
+        compute : callable
+            A function that is given a function to report its fraction to, and returns arrays by name, none of them of dtype
+            object.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The arrays. They are the same, bit for bit, from the function and from the file.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C, also where `descend` inside the function has heard it. The phase is not kept then.
+        """
+        file = self.folder.checkpoint(f"{name}.npz")
+        self.tell(name, 0.0)
+        if not file.exists():
+            with raising_interrupts():
+                arrays = compute(lambda fraction: self.tell(name, fraction))
+            write_arrays(file, arrays)
+        self.tell(name, 1.0)
+        return read_arrays(file)
+
+    def descend(self, name: str, objective: Objective, begin: Callable[..., Runs], **options: Any) -> tuple[Runs, bool]:
+        """Return the runs of a phase that is one call of `descend`, or go on with what is left of it.
+
+        Parameters
+        ----------
+        name : str
+            The phase's.
+        objective : Objective
+            What is minimised, to go on.
+        begin : callable
+            Calls `descend` with the options that it is given: threads, progress, checkpoint, every.
+        **options
+            Instead of those that the job gives, for example ``threads=1``.
+
+        Returns
+        -------
+        runs : Runs
+            The runs; after Ctrl-C some of them may have the status ``interrupted``.
+        interrupted : bool
+            Whether Ctrl-C was pressed, perhaps so late that all runs were finished.
+        """
+        file = self.folder.checkpoint(f"{name}.nc")
+        manner = {
+            "threads": self.threads,
+            "progress": lambda fraction: self.tell(name, fraction),
+            "checkpoint": file,
+            "every": CHECKPOINT_SECONDS,
+            **options,
+        }
+        with hearing() as interruptions:
+            runs = load(file).resume(objective=objective, **manner) if file.exists() else begin(**manner)
+        return runs, bool(interruptions)
+
+
+@contextmanager
+def hearing() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect what `descend` says when Ctrl-C has ended it, as it takes the signal itself; pass other warnings on.
+
+    Yields
+    ------
+    list of WarningMessage
+        Filled at the end.
+    """
+    heard: list[warnings.WarningMessage] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message="interrupted after", category=RuntimeWarning)
+        yield heard
+    for one in caught:
+        if str(one.message).startswith("interrupted after"):
+            heard.append(one)
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
+@contextmanager
+def raising_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end if `descend` has been ended by Ctrl-C.
+
+    Yields
+    ------
+    None
+        While the work is done.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If so.
+    """
+    with hearing() as interruptions:
+        yield
+    if interruptions:
+        raise KeyboardInterrupt
+
+
+def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays to an ``.npz`` file in one moment.
+
+    Parameters
+    ----------
+    file : Path
+        Where to.
+    arrays : dict of str to ndarray
+        None of dtype object.
+    """
+    named: dict[str, Any] = dict(arrays)
+    beside = file.with_name(f".{file.name}.part")
+    with beside.open("wb") as stream:
+        np.savez(stream, **named)
+    beside.replace(file)
+
+
+def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what `write_arrays` wrote.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays.
+    """
+    with np.load(file, allow_pickle=False) as content:
+        return {name: content[name] for name in content.files}
