@@ -1,5 +1,6 @@
 """The command line: its help, its errors in one line, and that it hands everything on."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import etaflow as ef
 from etaflow import reproduce
 from etaflow.faces.cli import main
 from etaflow.faces.cli.app import app
+from etaflow.faces.cli.options import OPTIONS, check_taken
 from etaflow.reproduce import Protocol, fleischmann_5_3
 from etaflow.reproduce._kit.reporting import Progress
 
@@ -30,18 +32,10 @@ def test_version_and_info(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_option_and_has_examples() -> None:
     shown = CliRunner().invoke(app, ["reproduce", "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    for option in (
-        "--scale",
-        "--data",
-        "--out",
-        "--seed",
-        "--threads",
-        "--dtype",
-        "--resume",
-        "--list",
-        "--step-sizes",
-    ):
+    for option in ("--list", *(option.flag for option in OPTIONS)):
         assert option in shown.output
+    for panel in {option.panel for option in OPTIONS}:
+        assert panel in shown.output
     assert "Examples" in shown.output
     assert "etaflow reproduce fleischmann-5.3" in shown.output
 
@@ -112,12 +106,28 @@ def test_options_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "dtype": "float32",
         "threads": 2,
         "step_sizes": "text",
-        "resume": False,
-        "overwrite": False,
     }
     assert "This will take about" in shown.output
     assert "Step sizes, with mini-batches of 1" in shown.output
     assert "summary.md are in fleischmann-5.3-paper" in shown.output
+
+
+@pytest.mark.parametrize("entry", reproduce.REPRODUCTIONS, ids=lambda entry: entry.name)
+def test_the_table_of_options_is_that_of_the_functions(entry: reproduce.Reproduction) -> None:
+    taken = {option.name for option in OPTIONS if not option.of or entry.name in option.of}
+    parameters = set(inspect.signature(entry.load()).parameters)
+    assert taken <= parameters
+    assert not (parameters - taken) & {option.name for option in OPTIONS}
+
+
+def test_an_option_of_another_experiment_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def other(*, out: object, scale: object, seed: object, resume: object, progress: object) -> None: ...
+
+    check_taken("other-1", other, ["scale", "seed", "out"])
+    with pytest.raises(
+        ValueError, match=r"^--step-sizes is not an option of other-1, which takes --scale, --out, --seed, --resume$"
+    ):
+        check_taken("other-1", other, ["scale", "step_sizes"])
 
 
 def test_an_interrupted_job_says_how_to_go_on(

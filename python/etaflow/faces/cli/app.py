@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from etaflow.faces.cli import commands
+from etaflow.faces.cli.options import EXAMPLES, OPTIONS, wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # of the Click that this Typer brings or depends on
 
@@ -44,13 +45,6 @@ def run(arguments: Sequence[str] | None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"must be a whole number (got {text!r})") from error
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         import etaflow as ef  # noqa: PLC0415 - the core is loaded only when it is needed
@@ -77,96 +71,35 @@ def info() -> None:
     commands.show_info()
 
 
-@app.command(
-    epilog="""Examples:
-
-- `etaflow reproduce fleischmann-5.3`: two minutes at most, on images bundled with scikit-learn
-
-- `etaflow reproduce fleischmann-5.3 --data mnist --scale paper --out paper`: the thesis's own problem; hours
-
-- `etaflow reproduce fleischmann-5.3 --out paper --resume`: go on after Ctrl-C, a crash or a power cut
-"""
-)
-def reproduce(
-    name: Annotated[str | None, typer.Argument(help="The experiment; `--list` shows them.", show_default=False)] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
-    scale: Annotated[
-        str | None,
-        typer.Option(metavar="small|paper", help="Minutes, or the full protocol. [default: small]", show_default=False),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder with MNIST's IDX files, plain or .gz. [default: scikit-learn's bundled digits]",
-            show_default=False,
-        ),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            parser=_whole_number,
-            help="Average the images to N × N pixels. [default: 14 for MNIST, 2 for the bundled digits, which the network would "
-            "fit exactly with more]",
-            show_default=False,
-        ),
-    ] = None,
-    step_sizes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="code|text",
-            help="The author's code and figures have 0.0001 … 0.001, the thesis's text 0.001 … 0.01. [default: code]",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Output folder. [default: the experiment's name and scale, here]", show_default=False
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", parser=_whole_number, help="Seed of every random number. [default: 0]", show_default=False
-        ),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(metavar="float64|float32", help="In which numbers. [default: float64]", show_default=False),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            parser=_whole_number,
-            help="Threads; they change no number. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the unfinished job in the output folder.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the job in the output folder, whatever it is.")
-    ] = False,
-) -> None:
+def reproduce(name: str | None, *, list_: bool, **options: Any) -> None:
     """Repeat an experiment of a published source: figures, a table of every run, and a summary that answers its question."""
     if list_:
         commands.list_reproductions()
         return
     if name is None:
         raise _UsageError("NAME must be given: `etaflow reproduce --list` shows the experiments")
-    options = {
-        "scale": scale,
-        "data": data,
-        "size": size,
-        "step_sizes": step_sizes,
-        "seed": seed,
-        "dtype": dtype,
-        "threads": threads,
-        "resume": resume,
-        "overwrite": overwrite,
-    }
-    commands.reproduce(name, out, options)
+    commands.reproduce(name, wishes(options))
+
+
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    chosen = inspect.Parameter(
+        "name",
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[
+            str | None, typer.Argument(help="The experiment; `--list` shows them.", show_default=False)
+        ],
+    )
+    listed = inspect.Parameter(
+        "list_",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--list", help="List the experiments.")],
+    )
+    parameters = [chosen, listed, *(option.parameter() for option in OPTIONS)]
+    function.__dict__["__signature__"] = inspect.Signature(parameters)  # which Typer reads
+    function.__annotations__ = {}
+    return function
+
+
+app.command(epilog=EXAMPLES)(_with_options(reproduce))

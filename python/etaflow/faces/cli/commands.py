@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from etaflow.faces.cli.options import check_taken
 from etaflow.faces.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -57,17 +58,15 @@ def list_reproductions() -> None:
         typer.echo(f"{entry.name}  {entry.title} ({entry.source})")
 
 
-def reproduce(name: str, out: Path | None, options: Mapping[str, Any]) -> None:
+def reproduce(name: str, options: Mapping[str, Any]) -> None:
     """Repeat an experiment and show its summary.
 
     Parameters
     ----------
     name : str
         Its name.
-    out : Path or None
-        The output folder.
     options : dict
-        The other arguments of its function.
+        The arguments of its function that were given.
 
     Raises
     ------
@@ -79,16 +78,17 @@ def reproduce(name: str, out: Path | None, options: Mapping[str, Any]) -> None:
     console, begin = Console(), time.monotonic()
     with _tidy():
         function = experiments.find(name).load()
-        folder = Path(f"{name}-{options['scale'] or 'small'}") if out is None else out
+        check_taken(name, function, options)
+        folder = options.get("out", Path(f"{name}-{options.get('scale', 'small')}"))
         with bar(console) as report:
-            result = function(out=folder, progress=report, **options)
+            result = function(**{**options, "out": folder, "progress": report})
     console.print(Markdown(result.summary))
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     if result.complete:
         typer.echo(f"\n{took}; {', '.join(sorted(result.files))} are in {folder}")
         return
-    threads = f" --threads {options['threads']}" if options["threads"] else ""
+    threads = f" --threads {options['threads']}" if "threads" in options else ""
     complain(f"interrupted after {took}; what is finished is in {folder}. Go on with: {result.resume_command}{threads}")
     raise typer.Exit(INTERRUPTED)
 
