@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
+    from etaflow.landscape.point import point_test
+    from etaflow.landscape.polish import polish
     from etaflow.problem import datasets
     from etaflow.problem.network import MLP
     from etaflow.problem.objective import Objective
@@ -36,6 +38,8 @@ __all__ = [
     "descend",
     "load",
     "plots",
+    "point_test",
+    "polish",
     "reproduce",
     "schedules",
     "stochastic_gradient_method",
@@ -52,6 +56,8 @@ _HOMES = {
     "descend": "dynamics.descent:descend",
     "load": "dynamics.runs:load",
     "plots": "faces.plots",
+    "point_test": "landscape.point:point_test",
+    "polish": "landscape.polish:polish",
     "reproduce": "reproduce",
     "schedules": "dynamics.schedules",
     "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",

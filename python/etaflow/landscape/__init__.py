@@ -1,0 +1,1 @@
+"""Where paths end: points polished to machine precision, and what they are."""
