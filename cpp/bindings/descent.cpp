@@ -11,15 +11,26 @@ namespace etaflow::bindings {
 
 namespace {
 
-const std::map<std::string, Quantity> quantities{
-    {"loss", Quantity::loss},         {"grad_norm2", Quantity::grad_norm2},
-    {"theta", Quantity::theta},       {"batch_loss", Quantity::batch_loss},
-    {"accuracy", Quantity::accuracy}, {"update_norm", Quantity::update_norm},
-    {"rayleigh", Quantity::rayleigh}, {"validation_loss", Quantity::validation_loss},
-    {"time", Quantity::time}};
+const std::map<std::string, Quantity> quantities{{"loss", Quantity::loss},
+                                                 {"grad_norm2", Quantity::grad_norm2},
+                                                 {"theta", Quantity::theta},
+                                                 {"batch_loss", Quantity::batch_loss},
+                                                 {"accuracy", Quantity::accuracy},
+                                                 {"update_norm", Quantity::update_norm},
+                                                 {"rayleigh", Quantity::rayleigh},
+                                                 {"validation_loss", Quantity::validation_loss},
+                                                 {"time", Quantity::time},
+                                                 {"distance", Quantity::distance},
+                                                 {"sup_distance", Quantity::sup_distance}};
 
-const std::map<std::string, RuleKind> rule_kinds{
-    {"stop", RuleKind::stop}, {"scale", RuleKind::scale}, {"below", RuleKind::below}, {"above", RuleKind::above}};
+const std::map<std::string, RuleKind> rule_kinds{{"stop", RuleKind::stop},
+                                                 {"scale", RuleKind::scale},
+                                                 {"below", RuleKind::below},
+                                                 {"above", RuleKind::above},
+                                                 {"leave", RuleKind::leave}};
+
+const std::map<std::string, Estimator> estimators{
+    {"sampled", Estimator::sampled}, {"gaussian", Estimator::gaussian}, {"isotropic", Estimator::isotropic}};
 
 template <class Value>
 Value named(const char* what, const std::map<std::string, Value>& table, const std::string& name) {
@@ -44,6 +55,7 @@ Rule make_rule(const py::dict& d) {
               item<double>(d, "factor"),
               item<double>(d, "threshold")};
     if (rule.every < 1 || rule.start < 0) throw py::value_error("a rule needs every >= 1 and start >= 0");
+    if (rule.kind == RuleKind::leave) rule.start = std::numeric_limits<std::int64_t>::max();  // never due
     return rule;
 }
 
@@ -100,7 +112,22 @@ DescentPlan<T> make_plan(const Objective<T>& f, const py::dict& dict, py::list& 
         plan.lower = kept_array<T>(dict, "lower", {f.num_params()}, keep).data();
         plan.upper = kept_array<T>(dict, "upper", {f.num_params()}, keep).data();
     }
-    for (const py::handle rule : dict["rules"]) plan.rules.push_back(make_rule(py::cast<py::dict>(rule)));
+    if (!dict["draw_weights"].is_none())
+        plan.draw_weights = kept_array<T>(dict, "draw_weights", {plan.batch}, keep).data();
+    plan.estimator = named("estimator", estimators, item<std::string>(dict, "estimator"));
+    plan.strength = item<double>(dict, "strength");
+    plan.correction = item<double>(dict, "correction");
+    if (plan.batch != 0 && (plan.estimator != Estimator::sampled || plan.correction != 0))
+        throw py::value_error("a surrogate of the sampling noise goes with batch 0");
+    if (!dict["reference"].is_none()) {
+        const auto reference = kept_array<T>(dict, "reference", {-1, f.num_params()}, keep);
+        plan.reference = reference.data();
+        plan.reference_rows = reference.shape(0);
+    }
+    for (const py::handle rule : dict["rules"]) {
+        plan.rules.push_back(make_rule(py::cast<py::dict>(rule)));
+        if (plan.rules.back().kind == RuleKind::leave) plan.leave = std::min(plan.leave, plan.rules.back().threshold);
+    }
     for (const py::handle name : dict["mean"])
         plan.means.push_back(named("quantity", quantities, py::cast<std::string>(name)));
     if (!dict["validation"].is_none()) plan.validation = item<const Objective<T>*>(dict, "validation");
@@ -142,6 +169,7 @@ DescentState<T> make_state(const DescentPlan<T>& plan, const py::dict& dict) {
     state.time = state_array<double>(dict, "time", {runs});
     static_assert(sizeof(RuleMemory) == 3 * sizeof(double));
     state.rules = reinterpret_cast<RuleMemory*>(state_array<double>(dict, "rules", {runs, rules, 3}));
+    state.sup = state_array<double>(dict, "sup", {runs});
     state.sums = state_array<double>(dict, "sums", {runs, static_cast<py::ssize_t>(plan.means.size())});
     return state;
 }
@@ -155,6 +183,12 @@ void check_reach(const DescentPlan<T>& plan, const DescentState<T>& state, std::
     if (plan.step_size_count != 1 && plan.step_size_count < reach)
         throw py::value_error("step_sizes ends before the last step");
     if (plan.indices && plan.index_count < reach) throw py::value_error("indices ends before the last step");
+    if (plan.reference && plan.reference_rows != 1 && plan.reference_rows <= reach)
+        throw py::value_error("reference ends before the last step");
+    bool wants_reference = plan.leave < std::numeric_limits<double>::infinity();
+    for (const Record& record : plan.records)
+        wants_reference |= record.quantity == Quantity::distance || record.quantity == Quantity::sup_distance;
+    if (wants_reference && !plan.reference) throw py::value_error("a distance needs a reference");
 }
 
 template <class T>

@@ -76,6 +76,17 @@ void bind(py::module_& m, const char* name) {
             return out;
         },
         theta_arg, threads_arg);
+    cls.def(
+        "noise_trace",
+        [](const F& f, const Array<T>& theta, int threads) {
+            Array<double> out(theta.ndim() ? theta.shape(0) : 0);
+            double* const to = out.mutable_data();
+            each_run(f, theta, threads, [&](const T* row, std::int64_t r, int inner, Control& control) {
+                to[r] = f.noise_trace(row, nullptr, inner, control);
+            });
+            return out;
+        },
+        theta_arg, threads_arg);
     const auto value_and_gradient = [](const F& f, const Array<T>& theta, int threads) {
         Array<double> value(theta.ndim() ? theta.shape(0) : 0);
         Array<T> gradient({theta.ndim() ? theta.shape(0) : 0, static_cast<py::ssize_t>(f.num_params())});

@@ -71,12 +71,15 @@ py::array_t<std::int64_t> sample_indices(std::int64_t n, std::int64_t batch, con
 py::array_t<double> noise(const std::string& kind, std::uint64_t seed, std::uint64_t run, std::uint64_t step,
                           std::int64_t count) {
     check_at_least("count", count, 0);
-    if (kind != "gaussian" && kind != "sphere")
-        throw py::value_error("kind must be gaussian or sphere (got " + kind + ")");
+    if (kind != "gaussian" && kind != "sphere" && kind != "surrogate")
+        throw py::value_error("kind must be gaussian, sphere or surrogate (got " + kind + ")");
     py::array_t<double> values(count);
-    (kind == "gaussian" ? gaussian_noise<double> : sphere_noise<double>)(seed, run, step,
-                                                                         static_cast<std::size_t>(count),
-                                                                         values.mutable_data(), 1);
+    const std::size_t size = static_cast<std::size_t>(count);
+    if (kind == "sphere")
+        sphere_noise(seed, run, step, size, values.mutable_data(), 1);
+    else
+        gaussian_noise(seed, run, step, size, values.mutable_data(), 1,
+                       kind == "gaussian" ? noise_stream : surrogate_stream);
     return values;
 }
 
@@ -89,7 +92,7 @@ void bind_sampling(py::module_& m) {
           py::arg("run"), py::arg("first_step"), py::arg("steps"),
           "The observations of steps first_step + 1, …: (steps, batch).");
     m.def("noise", &noise, py::arg("kind"), py::arg("seed"), py::arg("run"), py::arg("step"), py::arg("count"),
-          "The noise of one step: gaussian or sphere.");
+          "The noise of one step: gaussian or sphere, or what the surrogates of sampling noise take.");
 }
 
 }  // namespace etaflow::bindings

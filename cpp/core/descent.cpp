@@ -112,7 +112,7 @@ class Measurement {
 template <class T>
 class Unit {
   public:
-    Unit(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneLayout* layout,
+    Unit(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneSetting<T>* lanes_setting,
          const std::vector<std::int64_t>& runs, std::int64_t until, int threads, Control& control,
          std::atomic<std::int64_t>& progress)
         : plan_(plan),
@@ -125,15 +125,16 @@ class Unit {
           step_(state.step[runs.front()]),
           chunk_(steps_of_chunk(plan, runs.size())),
           alive_(runs.size(), true) {
-        if (layout && runs.size() == 1 && is_plain_sgd(plan))
+        if (lanes_setting && runs.size() == 1 && is_plain_sgd(plan) && !plan.reference)
             stepper_ = std::make_unique<ChainStepper<T>>(plan, runs.front(), threads, quiet_);
-        else if (layout)
-            stepper_ = std::make_unique<LaneStepper<T>>(plan, *layout, runs, threads, quiet_);
+        else if (lanes_setting)
+            stepper_ = std::make_unique<LaneStepper<T>>(plan, *lanes_setting, runs, threads, quiet_);
         else
             stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
         for (std::size_t lane = 0; lane < runs.size(); ++lane)
             stepper_->load(static_cast<int>(lane), state, runs[lane]);
         alphas_.resize(static_cast<std::size_t>(chunk_ * stepper_->width()));
+        if (plan.reference) distances_.resize(alphas_.size());
         for (const Record& record : plan.records) {
             const std::int64_t* first =
                 std::lower_bound(record.steps, record.steps + record.count, step_ + (step_ > 0));
@@ -144,6 +145,9 @@ class Unit {
     }
 
     void run() {
+        if (plan_.reference && step_ == 0)
+            for_alive(
+                [&](std::size_t lane, std::int64_t run) { state_.sup[run] = distance_now(measure(lane).theta()); });
         write_records();  // of step 0
         while (step_ < until_ && any_alive() && !control_.stopped()) {
             look_before_step();
@@ -276,23 +280,27 @@ class Unit {
             case Quantity::time:
                 *scalar_slot(r, run) = state_.time[run];
                 break;
+            case Quantity::distance:
+                *scalar_slot(r, run) = distance_now(at.theta());
+                break;
+            case Quantity::sup_distance:
+                *scalar_slot(r, run) = state_.sup[run];
+                break;
             case Quantity::batch_loss:
                 break;  // written before the step
             case Quantity::update_norm:
-                if (step_ > 0) *scalar_slot(r, run) = distance(at.theta(), before_.data() + lane * parameters());
+                if (step_ > 0)
+                    *scalar_slot(r, run) = std::sqrt(squared_distance(at.theta(), before_.data() + lane * parameters(),
+                                                                      plan_.objective->num_params()));
                 break;
             default:
                 *scalar_slot(r, run) = at(record.quantity);
         }
     }
 
-    double distance(const T* u, const T* v) const {
-        double total = 0;
-        for (std::size_t j = 0; j < parameters(); ++j) {
-            const double difference = static_cast<double>(u[j]) - static_cast<double>(v[j]);
-            total += difference * difference;
-        }
-        return std::sqrt(total);
+    double distance_now(const T* theta) const {
+        const std::int64_t d = plan_.objective->num_params();
+        return std::sqrt(squared_distance(theta, plan_.reference + plan_.reference_row(step_) * d, d));
     }
 
     void advance(std::int64_t count) {
@@ -306,12 +314,15 @@ class Unit {
             }
         }
         stepper_->save();
-        stepper_->advance(step_, count, alphas_.data());
-        if (any_diverged(stepper_->diverged())) {
+        stepper_->advance(step_, count, alphas_.data(), distances_.data());
+        if (any_diverged(stepper_->diverged()) || any_left(count)) {
             stepper_->restore();
-            find_divergence(count);
+            find_ends(count);
         }
-        for_alive([&](std::size_t, std::int64_t run) { add_time(run, count); });
+        for_alive([&](std::size_t lane, std::int64_t run) {
+            add_time(run, count);
+            note_distances(lane, run, count);
+        });
         progress_.fetch_add(count * static_cast<std::int64_t>(runs_.size()), std::memory_order_relaxed);
         step_ += count;
     }
@@ -327,6 +338,28 @@ class Unit {
         return false;
     }
 
+    double squared_distance_after(std::size_t lane, std::int64_t s) const {
+        return static_cast<double>(distances_[static_cast<std::size_t>(s * stepper_->width()) + lane]);
+    }
+    bool has_left(std::size_t lane, std::int64_t s) const {
+        return plan_.reference && squared_distance_after(lane, s) > plan_.leave * plan_.leave;
+    }
+    bool any_left(std::int64_t count) {
+        if (!(plan_.leave < std::numeric_limits<double>::infinity())) return false;
+        bool left = false;
+        for_alive([&](std::size_t lane, std::int64_t) {
+            for (std::int64_t s = 0; s < count; ++s) left = left || has_left(lane, s);
+        });
+        return left;
+    }
+    // Takes the first `count` steps of the chunk into the largest distance.
+    void note_distances(std::size_t lane, std::int64_t run, std::int64_t count) {
+        if (!plan_.reference) return;
+        double most = 0;
+        for (std::int64_t s = 0; s < count; ++s) most = std::max(most, squared_distance_after(lane, s));
+        state_.sup[run] = std::max(state_.sup[run], std::sqrt(most));
+    }
+
     // The loss of a step's batch was written before the step, which then did not lead anywhere.
     void forget_batch_loss(std::int64_t run) const {
         for (std::size_t r = 0; r < plan_.records.size(); ++r)
@@ -334,18 +367,27 @@ class Unit {
                 *scalar_slot(r, run) = std::numeric_limits<double>::quiet_NaN();
     }
 
-    // Makes the chunk again, one step at a time, and ends each diverging run at its last finite theta.
-    void find_divergence(std::int64_t count) {
+    // Makes the chunk again, one step at a time, and ends each diverging run at its last finite theta, each run that
+    // leaves at its first theta outside.
+    void find_ends(std::int64_t count) {
         for (std::int64_t s = 0; s < count; ++s) {
             stepper_->save();
-            stepper_->advance(step_ + s, 1, alphas_.data() + s * stepper_->width());
+            const std::int64_t at = s * stepper_->width();
+            stepper_->advance(step_ + s, 1, alphas_.data() + at, plan_.reference ? distances_.data() + at : nullptr);
             const IntVec<T> mask = stepper_->diverged();
             for_alive([&](std::size_t lane, std::int64_t run) {
-                if (!mask[lane]) return;
-                stepper_->store_saved(static_cast<int>(lane), state_, run);
-                add_time(run, s);
-                forget_batch_loss(run);
-                end(lane, RunStatus::diverged, step_ + s);
+                const bool left = has_left(lane, s);
+                if (!mask[lane] && !left) return;
+                const std::int64_t made = mask[lane] ? s : s + 1;
+                if (mask[lane]) {
+                    stepper_->store_saved(static_cast<int>(lane), state_, run);
+                    forget_batch_loss(run);
+                } else {
+                    stepper_->store(static_cast<int>(lane), state_, run);
+                }
+                add_time(run, made);
+                note_distances(lane, run, made);
+                end(lane, mask[lane] ? RunStatus::diverged : RunStatus::stopped, step_ + made);
             });
         }
     }
@@ -361,10 +403,14 @@ class Unit {
     std::int64_t step_, chunk_;
     std::vector<bool> alive_;
     std::unique_ptr<Stepper<T>> stepper_;
-    Buffer<T> alphas_, before_;
+    Buffer<T> alphas_, before_, distances_;
     std::vector<std::int64_t> cursors_;
     bool track_time_ = false, wants_gradient_ = false;
 };
+
+bool needs_the_data(Quantity q) {
+    return q != Quantity::theta && q != Quantity::time && q != Quantity::distance && q != Quantity::sup_distance;
+}
 
 // Looking at whole-set quantities costs far more than the steps: then a unit is one run, for balance over threads.
 template <class T>
@@ -372,7 +418,7 @@ bool dominated_by_looking(const DescentPlan<T>& plan) {
     double looks = plan.means.empty() ? 0 : 1;
     for (const Rule& rule : plan.rules) looks += 1 / static_cast<double>(rule.every);
     for (const Record& record : plan.records)
-        if (record.quantity != Quantity::theta && record.count > 2)
+        if (needs_the_data(record.quantity) && record.count > 2)
             looks += static_cast<double>(record.count) /
                      static_cast<double>(record.steps[record.count - 1] - record.steps[0]);
     return looks * static_cast<double>(plan.objective->size()) > 8.0 * lanes<T> * static_cast<double>(plan.batch);
@@ -404,9 +450,9 @@ void descend(const DescentPlan<T>& plan, const DescentState<T>& state, std::int6
     if (in_lanes && !dominated_by_looking(plan))
         most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, lanes<T>);
     const auto units = make_units(plan, state, until, most);
-    const std::unique_ptr<LaneLayout> layout = in_lanes ? std::make_unique<LaneLayout>(f.net()) : nullptr;
+    const auto setting = in_lanes ? std::make_unique<LaneSetting<T>>(plan) : nullptr;
     const auto work = [&](std::size_t u, int inner) {
-        Unit<T>(plan, state, layout.get(), units[u], until, inner, control, progress).run();
+        Unit<T>(plan, state, setting.get(), units[u], until, inner, control, progress).run();
     };
     const double look = f.gradient_flops(in_lanes || plan.batch == 0 ? f.size() : plan.batch);
     if (static_cast<int>(units.size()) < threads && threads_for(look, threads) > 1) {

@@ -12,6 +12,9 @@
 // Every lane goes through the same operations in the same order whatever the other lanes hold: a run's bits do not
 // depend on its company. Sums run over the inputs in order; layers of at most `narrow_outputs` outputs, too few to hide
 // the latency of an addition, sum eight interleaved parts, added as a fixed tree.
+//
+// The squared distance of every theta_k to a reference is summed where a weight gets its new value anyway (`track`):
+// the first layer's part in the sweep of step k + 1, so that it is known one step later, or at the flush.
 #pragma once
 
 #include <cstring>
@@ -73,6 +76,11 @@ class LaneLayout {
     void load(const T* theta, int lane, T* block) const {
         for (std::size_t j = 0; j < position_.size(); ++j) block[position_[j] * lanes<T> + lane] = theta[j];
     }
+    // theta (d) in the order of a block.
+    template <class T>
+    void arrange(const T* theta, T* out) const {
+        for (std::size_t j = 0; j < position_.size(); ++j) out[position_[j]] = theta[j];
+    }
     template <class T>
     void store(const T* block, int lane, T* theta) const {
         for (std::size_t j = 0; j < position_.size(); ++j) theta[j] = block[position_[j] * lanes<T> + lane];
@@ -85,13 +93,22 @@ class LaneLayout {
 
 namespace detail {
 
-// z[o] = sum_i w[i][o] x[i]; with `update`, w += change[o] * old[i] first.
-template <int size, int parts, bool update, class T>
-inline void lane_sweep(int inner, Vec<T>* w, const Vec<T>* old, const Vec<T>* x, const Vec<T>* change, Vec<T>* z) {
-    Vec<T> acc[parts][size], step[size];
+// total + (weight - reference)^2
+template <class T>
+[[gnu::always_inline]] inline Vec<T> add_square(Vec<T> weight, T reference, Vec<T> total) {
+    const Vec<T> difference = weight - set1<T>(reference);
+    return fma(difference, difference, total);
+}
+
+// z[o] = sum_i w[i][o] x[i]; with `update`, w += change[o] * old[i] first; with `track`, distance += (w - reference)^2.
+template <int size, int parts, bool update, bool track, class T>
+inline void lane_sweep(int inner, Vec<T>* w, const Vec<T>* old, const Vec<T>* x, const Vec<T>* change, Vec<T>* z,
+                       const T* reference, Vec<T>& distance) {
+    Vec<T> acc[parts][size], step[size], far[track ? size : 1];
     for (int o = 0; o < size; ++o) {
         for (int p = 0; p < parts; ++p) acc[p][o] = Vec<T>{};
         if constexpr (update) step[o] = change[o];
+        if constexpr (track) far[o] = Vec<T>{};
     }
     const auto one_input = [&](int i, int part) {
         const Vec<T> in = x[i];
@@ -103,6 +120,7 @@ inline void lane_sweep(int inner, Vec<T>* w, const Vec<T>* old, const Vec<T>* x,
                 weight = fma(step[o], before, weight);
                 w[i * size + o] = weight;
             }
+            if constexpr (track) far[o] = add_square(weight, reference[i * size + o], far[o]);
             acc[part][o] = fma(weight, in, acc[part][o]);
         }
     };
@@ -115,28 +133,39 @@ inline void lane_sweep(int inner, Vec<T>* w, const Vec<T>* old, const Vec<T>* x,
         for (int p = 0; p < s; ++p)
             for (int o = 0; o < size; ++o) acc[p][o] = acc[p][o] + acc[p + s][o];
     for (int o = 0; o < size; ++o) z[o] = acc[0][o];
+    if constexpr (track)
+        for (int o = 0; o < size; ++o) distance = distance + far[o];
 }
 
 // below[i] (+)= sum_o w[i][o] delta[o], and then w += delta[o] * a[i] (`change` w) or g (+)= delta[o] * a[i].
 enum class LaneBackward { change_weights, set_gradient, add_gradient };
 
-template <int size, LaneBackward what, class T>
+template <int size, LaneBackward what, bool track, class T>
 inline void lane_backward(const LaneLayer& layer, Vec<T>* w, Vec<T>* g, const Vec<T>* a, const Vec<T>* delta,
-                          bool first_group, Vec<T>* below) {
-    Vec<T> d[size];
-    for (int o = 0; o < size; ++o) d[o] = delta[o];
+                          bool first_group, Vec<T>* below, const T* reference, Vec<T>& distance) {
+    Vec<T> d[size], far[track ? size : 1];
+    for (int o = 0; o < size; ++o) {
+        d[o] = delta[o];
+        if constexpr (track) far[o] = Vec<T>{};
+    }
     for (int i = 0; i < layer.inner; ++i) {
         const Vec<T> in = a[i];
         Vec<T> total = below && !first_group && i < layer.in ? below[i] : Vec<T>{};
         for (int o = 0; o < size; ++o) {
             const Vec<T> weight = w[i * size + o];
             total = fma(weight, d[o], total);
-            if constexpr (what == LaneBackward::change_weights) w[i * size + o] = fma(d[o], in, weight);
+            if constexpr (what == LaneBackward::change_weights) {
+                const Vec<T> changed = fma(d[o], in, weight);
+                w[i * size + o] = changed;
+                if constexpr (track) far[o] = add_square(changed, reference[i * size + o], far[o]);
+            }
             if constexpr (what == LaneBackward::set_gradient) g[i * size + o] = d[o] * in;
             if constexpr (what == LaneBackward::add_gradient) g[i * size + o] = fma(d[o], in, g[i * size + o]);
         }
         if (below && i < layer.in) below[i] = total;
     }
+    if constexpr (track)
+        for (int o = 0; o < size; ++o) distance = distance + far[o];
 }
 
 }  // namespace detail
@@ -176,20 +205,19 @@ class LaneBlock {
 
     // Plain SGD, one observation per run: w -= alpha * factor * dL. The change of the first layer stays pending.
     void sgd_step(const std::int32_t* index, Vec<T> alpha, T factor) {
-        std::swap(x_, old_);
-        read(index);
-        if (pending_)
-            forward<true>();
-        else
-            forward<false>();
-        output(-(alpha * factor));
-        backward<detail::LaneBackward::change_weights>(nullptr);
-        pending_ = true;
+        make_step<false>(index, alpha, factor, nullptr);
     }
 
-    // Applies the pending change. Must be called before anyone looks at the weights.
-    void flush() {
-        if (!pending_) return;
+    // The same; `reference` (LaneLayout order) is where the runs should be after it. Returns the squared distance after
+    // the step before, unless there was none since the last flush.
+    Vec<T> tracked_sgd_step(const std::int32_t* index, Vec<T> alpha, T factor, const T* reference) {
+        return make_step<true>(index, alpha, factor, reference);
+    }
+
+    // Applies the pending change. Must be called before anyone looks at the weights. Returns the squared distance after
+    // the last step if that was tracked.
+    Vec<T> flush() {
+        if (!pending_) return Vec<T>{};
         pending_ = false;
         const LaneLayer& layer = layout_.layers()[0];
         for (const LaneGroup& group : layer.groups) {
@@ -197,19 +225,27 @@ class LaneBlock {
             for (int i = 0; i < layer.inner; ++i)
                 for (int o = 0; o < group.size; ++o)
                     w[i * group.size + o] = fma(delta_[1][group.first + o], x_[i], w[i * group.size + o]);
+            if (!reference_) continue;
+            Vec<T> far[group_outputs] = {};
+            for (int i = 0; i < layer.inner; ++i)
+                for (int o = 0; o < group.size; ++o)
+                    far[o] = detail::add_square(w[i * group.size + o], reference_[group.offset + i * group.size + o],
+                                                far[o]);
+            for (int o = 0; o < group.size; ++o) distance_ = distance_ + far[o];
         }
+        return distance_;
     }
 
-    // g = factor * sum over the batch of each run; index is [draw][lane].
-    void gradient(const std::int32_t* index, std::int64_t batch, T factor, Vec<T>* g) {
+    // g = factor * sum over the batch of each run, draw j times weights[j] unless null; index is [draw][lane].
+    void gradient(const std::int32_t* index, std::int64_t batch, T factor, const T* weights, Vec<T>* g) {
         for (std::int64_t j = 0; j < batch; ++j) {
             read(index + j * lanes<T>);
-            forward<false>();
-            output(set1<T>(factor));
+            forward<false, false>();
+            output(set1<T>(weights ? factor * weights[j] : factor));
             if (j == 0)
-                backward<detail::LaneBackward::set_gradient>(g);
+                backward<detail::LaneBackward::set_gradient, false>(g);
             else
-                backward<detail::LaneBackward::add_gradient>(g);
+                backward<detail::LaneBackward::add_gradient, false>(g);
         }
     }
 
@@ -229,28 +265,48 @@ class LaneBlock {
         }
     }
 
-    template <bool update>
+    template <bool track>
+    Vec<T> make_step(const std::int32_t* index, Vec<T> alpha, T factor, const T* reference) {
+        std::swap(x_, old_);
+        read(index);
+        if (pending_)
+            forward<true, track>();
+        else
+            forward<false, false>();
+        const Vec<T> before = distance_;
+        distance_ = Vec<T>{};
+        reference_ = reference;
+        output(-(alpha * factor));
+        backward<detail::LaneBackward::change_weights, track>(nullptr);
+        pending_ = true;
+        return before;
+    }
+
+    template <bool update, bool track>
     void forward() {
         const int depth = static_cast<int>(layout_.layers().size());
         for (int l = 1; l <= depth; ++l) {
             const LaneLayer& layer = layout_.layers()[l - 1];
             for (const LaneGroup& group : layer.groups) {
                 if (update && l == 1)
-                    sweep<true>(layer, group, x_, delta_[1] + group.first, z_[l] + group.first);
+                    sweep<true, track>(layer, group, x_, delta_[1] + group.first, z_[l] + group.first);
                 else
-                    sweep<false>(layer, group, l == 1 ? x_ : a_[l - 1], nullptr, z_[l] + group.first);
+                    sweep<false, false>(layer, group, l == 1 ? x_ : a_[l - 1], nullptr, z_[l] + group.first);
             }
             activate<1, T>(layer.activation, layer.out, z_[l], a_[l], s_[l], nullptr);
         }
     }
 
-    template <bool update>
+    template <bool update, bool track>
     void sweep(const LaneLayer& layer, const LaneGroup& group, const Vec<T>* x, const Vec<T>* change, Vec<T>* z) {
         Vec<T>* w = weights() + group.offset;
-        if (layer.narrow) return detail::lane_sweep<1, partial_sums, update, T>(layer.inner, w, old_, x, change, z);
+        const T* reference = track ? reference_ + group.offset : nullptr;
+        if (layer.narrow)
+            return detail::lane_sweep<1, partial_sums, update, track, T>(layer.inner, w, old_, x, change, z, reference,
+                                                                         distance_);
         with_constant<group_outputs>(group.size, [&](auto size) {
             if constexpr (size > narrow_outputs)
-                detail::lane_sweep<size, 1, update, T>(layer.inner, w, old_, x, change, z);
+                detail::lane_sweep<size, 1, update, track, T>(layer.inner, w, old_, x, change, z, reference, distance_);
         });
     }
 
@@ -262,7 +318,7 @@ class LaneBlock {
     }
 
     // Changes the weights (all but the first layer's, which stay pending), or writes g.
-    template <detail::LaneBackward what>
+    template <detail::LaneBackward what, bool track>
     void backward(Vec<T>* g) {
         constexpr bool change = what == detail::LaneBackward::change_weights;
         for (int l = static_cast<int>(layout_.layers().size()); l >= 1; --l) {
@@ -272,9 +328,10 @@ class LaneBlock {
             for (const LaneGroup& group : layer.groups) {
                 with_constant<group_outputs>(group.size, [&](auto size) {
                     if constexpr (size > narrow_outputs || size == 1)
-                        detail::lane_backward<size, what, T>(layer, weights() + group.offset,
-                                                             g ? g + group.offset : nullptr, l > 1 ? a_[l - 1] : x_,
-                                                             delta_[l] + group.first, group.first == 0, below);
+                        detail::lane_backward<size, what, track, T>(
+                            layer, weights() + group.offset, g ? g + group.offset : nullptr, l > 1 ? a_[l - 1] : x_,
+                            delta_[l] + group.first, group.first == 0, below,
+                            track ? reference_ + group.offset : nullptr, distance_);
                 });
             }
             if (below)
@@ -289,6 +346,8 @@ class LaneBlock {
     Vec<T>*x_, *old_;
     std::vector<Vec<T>*> a_, s_, z_, delta_;
     bool pending_ = false;
+    const T* reference_ = nullptr;  // of the last step, if that was tracked
+    Vec<T> distance_{};             // its squared distance so far
 };
 
 }  // namespace etaflow

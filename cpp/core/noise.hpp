@@ -1,7 +1,7 @@
 // Isotropic noise for a step: standard normal numbers, or a point of the unit sphere.
 //
 // Element i of step k is made, by the method of Box & Muller (1958), from the words 2m and 2m + 1, m = floor(i / 2), of
-// numpy.random.Philox(key=[seed, run], counter=[0, 1, k, 0]).random_raw():
+// numpy.random.Philox(key=[seed, run], counter=[0, stream, k, 0]).random_raw(), stream 1 unless said otherwise:
 //   u = (floor(word / 2^11) + 1/2) / 2^53,   z_2m = sqrt(-2 log u_1) cos(2 pi u_2),   z_2m+1 the same with sin.
 // So it depends on (seed, run, step, i) alone. Everything is computed in double and rounded to T at the end.
 #pragma once
@@ -50,12 +50,12 @@ struct Normals {
 
 // Calls use(i, z_i) for the first `count` normals of a step.
 template <class Use>
-inline void for_each_normal(PhiloxKey key, std::uint64_t step, std::size_t count, Use use) {
+inline void for_each_normal(PhiloxKey key, std::uint64_t stream, std::uint64_t step, std::size_t count, Use use) {
     std::uint64_t words[noise_chunk] = {};
     Normals z;
     for (std::size_t begin = 0; begin < count; begin += noise_chunk) {
         const std::size_t size = std::min(noise_chunk, count - begin), pairs = size / 2;
-        philox_words(key, {0, noise_stream, step, 0}, begin, size + size % 2, words);
+        philox_words(key, {0, stream, step, 0}, begin, size + size % 2, words);
         box_muller(words, (size + 1) / 2, z);
         for (std::size_t m = 0; m < pairs; ++m) {
             use(begin + 2 * m, z.first[m]);
@@ -70,8 +70,8 @@ inline void for_each_normal(PhiloxKey key, std::uint64_t step, std::size_t count
 // Element i of N(0, I) in R^count goes to out[i * stride].
 template <class T>
 void gaussian_noise(std::uint64_t seed, std::uint64_t run, std::uint64_t step, std::size_t count, T* out,
-                    std::ptrdiff_t stride) {
-    detail::for_each_normal({seed, run}, step, count, [=](std::size_t i, double z) {
+                    std::ptrdiff_t stride, std::uint64_t stream = noise_stream) {
+    detail::for_each_normal({seed, run}, stream, step, count, [=](std::size_t i, double z) {
         out[static_cast<std::ptrdiff_t>(i) * stride] = static_cast<T>(z);
     });
 }
@@ -82,7 +82,7 @@ template <class T>
 void sphere_noise(std::uint64_t seed, std::uint64_t run, std::uint64_t step, std::size_t count, T* out,
                   std::ptrdiff_t stride) {
     double norm2 = 0;
-    detail::for_each_normal({seed, run}, step, count, [&](std::size_t i, double z) {
+    detail::for_each_normal({seed, run}, noise_stream, step, count, [&](std::size_t i, double z) {
         norm2 += z * z;
         out[static_cast<std::ptrdiff_t>(i) * stride] = static_cast<T>(z);
     });

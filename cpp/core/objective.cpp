@@ -65,9 +65,10 @@ template <class T>
 double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evaluation<T>& what, int threads,
                               Control& control) const {
     const std::int64_t d = num_params();
-    thread_local std::vector<double> losses;  // of each panel
+    thread_local std::vector<double> losses, squares;  // of each panel
     losses.assign(static_cast<std::size_t>(data.count()), 0);
-    double* const loss_of_panel = losses.data();
+    squares.assign(what.squares ? losses.size() : 0, 0);
+    double *const loss_of_panel = losses.data(), *const squares_of_panel = squares.data();
     sum_over_panels(data, what.gradient ? d : 0, what.gradient, threads_for(gradient_flops(data.samples()), threads),
                     control, [&](std::int64_t p, T* partial) {
                         Workspace<T>& ws = workspace<T>(net_, data.max_vectors(), 1);
@@ -79,6 +80,7 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
                         if (!partial) return;
                         backward(net_, theta, panel, ws);
                         accumulate_gradient(net_, panel, ws, partial);
+                        if (what.squares) squares_of_panel[p] = squared_gradients(net_, panel, ws);
                     });
     if (what.gradient) {
         const T scale = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
@@ -87,6 +89,7 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
         else if (what.scale != 1)
             for (std::int64_t i = 0; i < d; ++i) what.gradient[i] *= scale;
     }
+    if (what.squares) *what.squares = std::accumulate(squares.begin(), squares.end(), 0.0);
     if (!what.want_loss) return 0;
     const double total = std::accumulate(losses.begin(), losses.end(), 0.0);
     return total * what.scale + (what.l2 != 0 ? what.l2 * squared_norm(theta, d) : 0.0);
@@ -102,6 +105,21 @@ void Objective<T>::weighted_gradient(const T* theta, const T* w, T* out, int thr
     Buffer<T> padded(panels_.padded(), T(0));
     std::copy(w, w + size(), padded.begin());
     evaluate(theta, panels_, {false, out, padded.data()}, threads, control);
+}
+
+template <class T>
+double Objective<T>::noise_trace(const T* theta, T* gradient, int threads, Control& control) const {
+    const double n = static_cast<double>(size());
+    double squares = 0, mean2 = 0;
+    Buffer<T> total(static_cast<std::size_t>(num_params()));
+    evaluate(theta, panels_, {false, total.data(), nullptr, 1.0, 0.0, &squares}, threads, control);
+    const T factor = static_cast<T>(scale(size())), pull = static_cast<T>(2 * l2_);
+    for (std::int64_t j = 0; j < num_params(); ++j) {
+        const double mean = static_cast<double>(total[j]) / n;
+        mean2 += mean * mean;
+        if (gradient) gradient[j] = total[j] * factor + pull * theta[j];
+    }
+    return std::max(0.0, squares / n - mean2);
 }
 
 template <class T>

@@ -23,6 +23,7 @@ struct Evaluation {
     const T* weights = nullptr;  // one factor per sample's gradient, padded to whole vectors, or null
     double scale = 1;
     double l2 = 0;
+    double* squares = nullptr;  // sum over the samples of their gradients' squared norms, or null; needs `gradient`
 };
 
 template <class T>
@@ -65,6 +66,8 @@ class Objective {
     void losses(const T* theta, T* out, int threads, Control& control) const;                         // (n)
     double accuracy(const T* theta, int threads, Control& control) const;                             // share of n
     void weighted_gradient(const T* theta, const T* w, T* out, int threads, Control& control) const;  // w (n)
+    // tr R(theta), R the covariance of one sample's gradient; the gradient of f too where not null.
+    double noise_trace(const T* theta, T* gradient, int threads, Control& control) const;
     // Gradients of samples [begin, end): out (end - begin, d).
     void sample_gradients(const T* theta, std::int64_t begin, std::int64_t end, T* out, int threads,
                           Control& control) const;

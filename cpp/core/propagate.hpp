@@ -169,6 +169,29 @@ void accumulate_layer(const Network& net, int l, const Panel<T>& panel, const T*
         panel_gradient(layer.out, layer.in, panel.vectors, delta, x, weights, biases);
 }
 
+// After backward: the sum over the panel's samples of the squared norms of their gradients, delta x^T in every layer.
+template <class T>
+double squared_gradients(const Network& net, const Panel<T>& panel, const Workspace<T>& ws) {
+    Vec<T> total{};
+    for_each_chunk(panel.vectors, [&](int v0, int count) {
+        const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
+        const auto squares = [&](const T* from, int units, int v) {
+            const Vec<T>* values = as_vectors(from + at * units) + v;
+            Vec<T> part{};
+            for (int k = 0; k < units; ++k) part = fma(values[k * count], values[k * count], part);
+            return part;
+        };
+        for (int l = 1; l <= net.depth(); ++l) {
+            const Layer& layer = net.layers()[l - 1];
+            for (int v = 0; v < count; ++v) {
+                const Vec<T> input = squares(l == 1 ? panel.x : ws.a[l - 1], layer.in, v);
+                total = fma(squares(ws.delta[l], layer.out, v), layer.bias ? input + set1<T>(1) : input, total);
+            }
+        }
+    });
+    return static_cast<double>(sum<T>(total));
+}
+
 template <class T>
 void accumulate_gradient(const Network& net, const Panel<T>& panel, const Workspace<T>& ws, T* g) {
     for (int l = 1; l <= net.depth(); ++l)

@@ -6,13 +6,26 @@
 
 namespace etaflow {
 
-enum class Quantity { loss, grad_norm2, batch_loss, theta, accuracy, update_norm, rayleigh, validation_loss, time };
+enum class Quantity {
+    loss,
+    grad_norm2,
+    batch_loss,
+    theta,
+    accuracy,
+    update_norm,
+    rayleigh,
+    validation_loss,
+    time,
+    distance,
+    sup_distance
+};
 
 enum class RuleKind {
     stop,   // ends the run when the value has not fallen by more than min_delta for `patience` evaluations
     scale,  // then multiplies the step size by `factor` and rests for `cooldown` evaluations
     below,  // ends the run when value <= threshold
     above,  // ends the run when value >= threshold
+    leave,  // ends the run after the first step to a distance > threshold from the reference; it is never `due`
 };
 
 struct Rule {

@@ -7,8 +7,9 @@
 
 #include "chain.hpp"
 #include "descent.hpp"
-#include "lanes.hpp"
 #include "noise.hpp"
+#include "surrogate.hpp"
+#include "tracking.hpp"
 
 namespace etaflow {
 
@@ -24,8 +25,9 @@ class Stepper {
     virtual void load(int lane, const DescentState<T>& state, std::int64_t run) = 0;
     virtual void store(int lane, const DescentState<T>& state, std::int64_t run) const = 0;
     virtual void theta(int lane, T* out) const = 0;  // (d)
-    // Makes steps first + 1 … first + count; alphas is [step][lane].
-    virtual void advance(std::int64_t first, std::int64_t count, const T* alphas) = 0;
+    // Makes steps first + 1 … first + count; alphas is [step][lane]. With a reference, the squared distance after each
+    // of them goes to `distances`, [step][lane].
+    virtual void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) = 0;
     virtual IntVec<T> diverged() const = 0;
     // Remembers the present state, returns to it, or stores one lane of the remembered state.
     virtual void save() = 0;
@@ -61,10 +63,12 @@ double loss_of_batch(const DescentPlan<T>& plan, Sampler& sampler, const T* thet
 
 template <class T>
 void step_noise(const DescentPlan<T>& plan, std::int64_t run, std::int64_t step, T* out) {
-    const auto draw = plan.noise_on_sphere ? sphere_noise<T> : gaussian_noise<T>;
     const std::int64_t d = plan.objective->num_params();
-    draw(plan.seed, static_cast<std::uint64_t>(plan.run_numbers[run]), static_cast<std::uint64_t>(step),
-         static_cast<std::size_t>(d), out, 1);
+    const auto run_number = static_cast<std::uint64_t>(plan.run_numbers[run]), k = static_cast<std::uint64_t>(step);
+    if (plan.noise_on_sphere)
+        sphere_noise(plan.seed, run_number, k, static_cast<std::size_t>(d), out, 1);
+    else
+        gaussian_noise(plan.seed, run_number, k, static_cast<std::size_t>(d), out, 1);
     const T sigma = static_cast<T>(plan.noise);
     for (std::int64_t j = 0; j < d; ++j) out[j] *= sigma;
 }
@@ -117,24 +121,25 @@ bool is_plain_sgd(const DescentPlan<T>& plan) {
 template <class T>
 class LaneStepper final : public Stepper<T> {
   public:
-    LaneStepper(const DescentPlan<T>& plan, const LaneLayout& layout, const std::vector<std::int64_t>& runs,
+    LaneStepper(const DescentPlan<T>& plan, const LaneSetting<T>& setting, const std::vector<std::int64_t>& runs,
                 int threads, Control& control)
         : plan_(plan),
-          layout_(layout),
+          setting_(setting),
+          layout_(setting.layout),
           runs_(runs),
           threads_(threads),
           control_(control),
-          block_(plan.objective->net(), layout, plan.objective->rows(), plan.objective->loss()) {
+          block_(plan.objective->net(), layout_, plan.objective->rows(), plan.objective->loss()) {
         fused_ = is_plain_sgd(plan);
         runs_.resize(lanes<T>, runs.front());  // lanes without a run of their own repeat the first one
         for (const std::int64_t run : runs_) samplers_.push_back(make_sampler(plan, run));
         moving_.theta = block_.weights();
-        moving_.prepare(plan, layout.vectors(), !fused_);
+        moving_.prepare(plan, layout_.vectors(), !fused_);
         for (int lane = 0; plan.lower && lane < lanes<T>; ++lane) {
-            layout.load(plan.lower, lane, moving_.lower.data());
-            layout.load(plan.upper, lane, moving_.upper.data());
+            layout_.load(plan.lower, lane, moving_.lower.data());
+            layout_.load(plan.upper, lane, moving_.upper.data());
         }
-        flat_.resize(static_cast<std::size_t>(layout.vectors()));
+        flat_.resize(static_cast<std::size_t>(layout_.vectors()));
     }
 
     int width() const override { return lanes<T>; }
@@ -153,7 +158,7 @@ class LaneStepper final : public Stepper<T> {
     }
     void theta(int lane, T* out) const override { layout_.store(block_.data(), lane, out); }
 
-    void advance(std::int64_t first, std::int64_t count, const T* alphas) override {
+    void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
         const std::int64_t batch = plan_.batch;
         indices_.resize(static_cast<std::size_t>(count * batch * lanes<T>));
         Sampler::fill_runs(samplers_.data(), lanes<T>, first, count, indices_.data());
@@ -162,15 +167,25 @@ class LaneStepper final : public Stepper<T> {
         for (std::int64_t s = 0; s < count; ++s) {
             const std::int32_t* index = indices_.data() + s * batch * lanes<T>;
             const Vec<T> alpha = load_unaligned(alphas + s * lanes<T>);
+            const T* reference = plan_.reference ? setting_.row(plan_, first + s + 1) : nullptr;
+            if (fused_ && reference) {
+                const Vec<T> before = block_.tracked_sgd_step(index, alpha, factor, reference);
+                if (s > 0) store_unaligned(distances + (s - 1) * lanes<T>, before);
+                continue;
+            }
             if (fused_) {
                 block_.sgd_step(index, alpha, factor);
                 continue;
             }
-            block_.gradient(index, batch, factor, Moving<T>::view(moving_.gradient));
+            block_.gradient(index, batch, factor, plan_.draw_weights, Moving<T>::view(moving_.gradient));
             if (plan_.noise != 0) draw_noise(first + s + 1);
             moving_.step(plan_, alpha, pull, first + s + 1);
+            if (reference)
+                store_unaligned(distances + s * lanes<T>,
+                                squared_distance<T>(moving_.theta, reference, moving_.vectors));
         }
-        block_.flush();
+        const Vec<T> last = block_.flush();
+        if (fused_ && plan_.reference) store_unaligned(distances + (count - 1) * lanes<T>, last);
     }
 
     IntVec<T> diverged() const override { return nonfinite_lanes<T>(moving_.theta, moving_.vectors); }
@@ -201,6 +216,7 @@ class LaneStepper final : public Stepper<T> {
     }
 
     const DescentPlan<T>& plan_;
+    const LaneSetting<T>& setting_;
     const LaneLayout& layout_;
     std::vector<std::int64_t> runs_;
     int threads_;
@@ -230,7 +246,7 @@ class ChainStepper final : public Stepper<T> {
     }
     void store(int, const DescentState<T>& state, std::int64_t run) const override { theta(0, row(state, run)); }
     void theta(int, T* out) const override { block_.store(block_.weights().data(), out); }
-    void advance(std::int64_t first, std::int64_t count, const T* alphas) override {
+    void advance(std::int64_t first, std::int64_t count, const T* alphas, T*) override {  // without a reference
         indices_.resize(static_cast<std::size_t>(count));
         sampler_.fill(first, count, indices_.data(), 1);
         const T factor = static_cast<T>(plan_.objective->scale(1));
@@ -277,6 +293,7 @@ class PanelStepper final : public Stepper<T> {
           threads_(threads),
           control_(control),
           sampler_(make_sampler(plan, run)),
+          surrogate_(plan, run, threads, control),
           d_(plan.objective->num_params()) {
         const std::int64_t vectors = (d_ + lanes<T> - 1) / lanes<T>;
         theta_.assign(static_cast<std::size_t>(vectors) * lanes<T>, T(0));
@@ -301,21 +318,28 @@ class PanelStepper final : public Stepper<T> {
     }
     void theta(int, T* out) const override { std::copy_n(theta_.begin(), d_, out); }
 
-    void advance(std::int64_t first, std::int64_t count, const T* alphas) override {
+    void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
         const Objective<T>& f = *plan_.objective;
         for (std::int64_t s = 0; s < count; ++s) {
             const std::int64_t step = first + s + 1;
-            if (plan_.batch == 0) {
+            if (plan_.batch == 0 && !is_exact()) {
+                surrogate_(theta_.data(), step, moving_.gradient.data());
+                fresh_ = false;
+            } else if (plan_.batch == 0) {
                 full_gradient(nullptr);
                 fresh_ = false;
             } else {
                 sampler_.fill(step - 1, 1, indices_.data(), 1);
                 f.gather(batch_, indices_.data(), plan_.batch);
+                const T* weights = plan_.draw_weights ? padded_weights() : nullptr;
                 f.evaluate(theta_.data(), batch_,
-                           {false, moving_.gradient.data(), nullptr, f.scale(plan_.batch), f.l2()}, threads_, control_);
+                           {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()}, threads_, control_);
             }
             if (plan_.noise != 0) step_noise(plan_, run_, step, moving_.noise.data());
             moving_.step(plan_, set1<T>(alphas[s]), T(0), step);
+            if (plan_.reference)
+                distances[s] = static_cast<T>(
+                    squared_distance(theta_.data(), plan_.reference + plan_.reference_row(step) * d_, d_));
         }
     }
 
@@ -350,6 +374,12 @@ class PanelStepper final : public Stepper<T> {
     }
 
   private:
+    bool is_exact() const { return plan_.estimator == Estimator::sampled && plan_.correction == 0; }
+    const T* padded_weights() {
+        weights_.assign(static_cast<std::size_t>(batch_.padded()), T(0));
+        std::copy_n(plan_.draw_weights, plan_.batch, weights_.begin());
+        return weights_.data();
+    }
     void store_from(const T* theta, const T* slot1, const T* slot2, const DescentState<T>& state,
                     std::int64_t run) const {
         std::copy_n(theta, d_, state.theta + run * d_);
@@ -362,8 +392,9 @@ class PanelStepper final : public Stepper<T> {
     int threads_;
     Control& control_;
     Sampler sampler_;
+    SurrogateGradient<T> surrogate_;
     std::int64_t d_;
-    Buffer<T> theta_, saved_;
+    Buffer<T> theta_, saved_, weights_;
     Moving<T> moving_;
     std::vector<std::int32_t> indices_;
     Panels<T> batch_;

@@ -22,6 +22,8 @@ LONG_NAMES = {
     "update_norm": "length of the last step",
     "rayleigh": "Rayleigh quotient of ∇²f along ∇f",
     "validation_loss": "cost on the validation set",
+    "distance": "distance to the reference",
+    "sup_distance": "largest distance to the reference so far",
     "theta": "θ",
     "time": "time Σα",
     "step": "step",

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from etaflow._checks import check_float_array, check_nonnegative_int, check_run_numbers, check_seed
-from etaflow.dynamics import driver
-from etaflow.dynamics.execution import carry_out, check_manner
-from etaflow.dynamics.objectives import Objectives
-from etaflow.dynamics.plan import Plan
-from etaflow.dynamics.recording import MOMENTS, check_means, check_record
-from etaflow.dynamics.sampling import check_sampling
-from etaflow.dynamics.stepsizes import check_step_size
-from etaflow.dynamics.stopping import check_rules
-from etaflow.dynamics.updates import Update, check_bounds, check_inside, check_noise, check_optimizer
+from etaflow.dynamics.estimator import check_gradient_noise
+from etaflow.dynamics.process import follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from etaflow._checks import FloatArray, IntArray
+    from etaflow.dynamics.flow import Flow
     from etaflow.dynamics.runs import Runs
     from etaflow.dynamics.stopping import Rule
     from etaflow.problem.objective import Objective
@@ -48,6 +39,8 @@ def descend(
     bounds: tuple[npt.ArrayLike | None, npt.ArrayLike | None] | None = None,
     moments: Mapping[str, int | npt.ArrayLike] | None = None,
     validation: Objective | None = None,
+    reference: npt.ArrayLike | Flow | None = None,
+    gradient_noise: str = "sampling",
     threads: int | None = None,
     progress: bool | Callable[[float], Any] = False,
     checkpoint: str | Path | None = None,
@@ -91,7 +84,8 @@ def descend(
         What to record, and how often or at which steps; the start and the last step are always among them. ``loss``,
         ``grad_norm2`` = ‖∇f‖², ``accuracy``, ``rayleigh`` = the Rayleigh quotient of ∇²f along ∇f (Fleischmann 2021,
         eq. (4.28)), ``validation_loss`` and ``theta`` are of θ after that step; ``batch_loss`` and ``update_norm`` of
-        the step that led there (NaN at the start).
+        the step that led there (NaN at the start); ``distance`` = ‖θ_k − reference_k‖ and ``sup_distance``, its maximum over
+        *every* step so far, recorded or not.
     mean : str or sequence of str, optional
         ``loss``, ``grad_norm2``, ``accuracy``, ``validation_loss`` averaged over the iterates *before* each step, θ_1 … θ_K
         of Theorem 4.8 in Fleischmann 2021, without storing them.
@@ -107,6 +101,13 @@ def descend(
         the runs.
     validation : Objective, optional
         The same network on other data, for ``validation_loss``.
+    reference : array_like, shape (d,) or (steps + 1, d), or Flow, optional
+        Where the runs should be: always, after 0, 1, …, `steps` steps, or the gradient flow at the time of each step. For
+        ``distance``, ``sup_distance`` and `etaflow.stopping.leave`.
+    gradient_noise : {"sampling", "gaussian", "isotropic"}, default "sampling"
+        What makes g_k differ from ∇f: the batch; or, with the full gradient, Gaussian noise of the same covariance
+        C(θ_{k−1}) as the batch would have, drawn as a randomly weighted gradient, or isotropic Gaussian noise of the same trace.
+        These two look at all the data in every step.
     threads : int, optional
         How many threads; by default the objective's.
     progress : bool or callable, default False
@@ -150,43 +151,28 @@ def descend(
     >>> bool((alone.theta[0] == runs.theta[7]).all())
     True
     """
-    objectives = Objectives.of(objective, validation)
-    starts, numbers = _check_starts(objective, theta0, runs)
-    count, last = len(numbers), check_nonnegative_int("steps", steps)
-    name, hyper = check_optimizer(optimizer, momentum)
-    lower, upper = check_bounds(bounds, num_params=objective.num_params, dtype=objective.dtype)
-    plan = Plan(
-        steps=last,
-        run_numbers=numbers,
-        seed=check_seed(seed),
-        sampling=check_sampling(sampling, batch_size, n=objective.n, steps=last, runs=count),
-        step_sizes=(check_step_size(step_size, steps=last, runs=count),),
-        update=Update(name, hyper, *check_noise(noise), lower, upper),
-        rules=check_rules(stop),
-        record=check_record("record", record, last),
-        mean=check_means(mean),
-        moments=check_record("moments", moments, last, quantities=MOMENTS),
+    return follow(
+        objective,
+        theta0,
+        steps=steps,
+        step_size=step_size,
+        batch_size=batch_size,
+        sampling=sampling,
+        estimate=partial(check_gradient_noise, gradient_noise, n=objective.n),
+        optimizer=optimizer,
+        momentum=momentum,
+        runs=runs,
+        seed=seed,
+        record=record,
+        mean=mean,
+        stop=stop,
+        noise=noise,
+        bounds=bounds,
+        moments=moments,
+        validation=validation,
+        reference=reference,
+        threads=threads,
+        progress=progress,
+        checkpoint=checkpoint,
+        every=every,
     )
-    check_inside(starts, plan.update)
-    objectives.check_needs(plan)
-    manner = check_manner(objectives, last, threads=threads, progress=progress, checkpoint=checkpoint, every=every)
-    return carry_out(driver.begin(plan, objective, validation, starts), objectives, manner)
-
-
-def _check_starts(objective: Objective, theta0: object, runs: object) -> tuple[FloatArray, IntArray]:
-    array = check_float_array("theta0", theta0, dtype=objective.dtype, ndim=(1, 2))
-    if array.shape[-1] != objective.num_params:
-        raise ValueError(
-            f"theta0 must hold {objective.num_params} parameters on its last axis, as {objective.net!r} needs (got shape {array.shape})"
-        )
-    if array.ndim == 1:
-        numbers = check_run_numbers(1 if runs is None else runs)
-        return np.broadcast_to(array, (len(numbers), array.size)), numbers
-    if len(array) == 0:
-        raise ValueError(f"theta0 must hold at least one start (got shape {array.shape})")
-    numbers = check_run_numbers(len(array) if runs is None else runs)
-    if len(numbers) != len(array):
-        raise ValueError(
-            f"runs must be {len(array)}, the number of starts in theta0, or a range of that length (got {runs!r})"
-        )
-    return array, numbers

@@ -195,6 +195,7 @@ def first_state(plan: Plan, theta0: FloatArray) -> Arrays:
         "time": np.zeros(runs),
         "rules": rules,
         "sums": np.zeros((runs, len(plan.mean))),
+        "sup": np.zeros(runs),
     }
 
 
@@ -235,7 +236,7 @@ def _advance(work: Work, target: int, threads: int, progress: Progress, checkpoi
         stretch, end = work.plan.stretch_at(first)
         last = stretch.longest_call(first, min(target, end))
         outcome = work.objective.core.descend(
-            work.plan.for_core(first, last, validation),
+            work.plan.for_core(first, last, validation, work.objective.dtype),
             work.state,
             work.records,
             last,

@@ -93,6 +93,8 @@ def extend(plan: Plan, last: int, *, n: int, step_size: Any, sampling: Any, reco
         return plan
     if given and not all_there:
         raise ValueError(f"{given[0]} can be changed only when the {plan.steps} planned steps are done: resume() first")
+    if plan.reference is not None and len(plan.reference) > 1:
+        raise ValueError(f"steps must be {plan.steps}, where the reference of the runs ends (got {last})")
     return replace(
         plan,
         steps=last,

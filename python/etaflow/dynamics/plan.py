@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from etaflow.dynamics import stopping
+from etaflow.dynamics.estimator import Estimator
 from etaflow.dynamics.recording import Recording, union_of_steps
 from etaflow.dynamics.sampling import Sampling
 from etaflow.dynamics.stepsizes import Float64Array, StepSizes, elapsed_time
 from etaflow.dynamics.updates import Update
 
 if TYPE_CHECKING:
-    from etaflow._checks import IntArray
+    from etaflow._checks import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,10 @@ class Plan:
         The quantities averaged over the iterates before each step.
     moments : Recording
         The steps after which mean and covariance of θ across the runs are taken.
+    estimator : Estimator
+        How g_k is made of what is drawn.
+    reference : ndarray, shape (1 or steps + 1, d), optional
+        Where the runs should be: always, or after each step.
     """
 
     steps: int
@@ -56,6 +61,8 @@ class Plan:
     record: Recording
     mean: tuple[str, ...]
     moments: Recording
+    estimator: Estimator = field(default_factory=Estimator)
+    reference: FloatArray | None = None
 
     @property
     def runs(self) -> int:
@@ -113,7 +120,7 @@ class Plan:
         """
         return elapsed_time(self.step_sizes, steps)
 
-    def for_core(self, first: int, last: int, validation: object) -> dict[str, Any]:
+    def for_core(self, first: int, last: int, validation: object, dtype: npt.DTypeLike) -> dict[str, Any]:
         """Return the plan of the steps first+1 … last as the core reads it.
 
         Returns
@@ -140,7 +147,14 @@ class Plan:
             "record": self.core_record,
             "mean": list(self.mean),
             "validation": validation,
+            "reference": self._reference_rows(first, last),
+            **self.estimator.for_core(dtype),
         }
+
+    def _reference_rows(self, first: int, last: int) -> FloatArray | None:
+        if self.reference is None or len(self.reference) == 1:
+            return self.reference
+        return self.reference[first : last + 1]
 
     def describe(self) -> dict[str, Any]:
         """Return all but the arrays as plain values that JSON can hold.
@@ -156,6 +170,7 @@ class Plan:
             "seed": self.seed,
             "sampling": self.sampling.name,
             "batch": self.sampling.batch,
+            "estimator": self.estimator.describe(),
             "step_sizes": [stretch.describe() for stretch in self.step_sizes],
             "update": update | {"noise": self.update.noise, "noise_kind": self.update.noise_kind},
             "rules": [stopping.to_dict(rule) for rule in self.rules],
@@ -174,7 +189,12 @@ class Plan:
         dict of str to ndarray
             Without those that are absent or empty.
         """
-        optional = {"indices": self.sampling.indices, "lower": self.update.lower, "upper": self.update.upper}
+        optional = {
+            "indices": self.sampling.indices,
+            "lower": self.update.lower,
+            "upper": self.update.upper,
+            "reference": self.reference,
+        }
         named: dict[str, npt.NDArray[Any] | None] = {
             "run_numbers": self.run_numbers,
             **{f"step_sizes_{i}": stretch.values for i, stretch in enumerate(self.step_sizes)},
@@ -212,4 +232,6 @@ class Plan:
             moments=Recording(
                 {name: arrays[f"moments_of_{name}"] for name in description["moments"]}, description["moment_strides"]
             ),
+            estimator=Estimator.restore(description["estimator"]),
+            reference=arrays.get("reference"),
         )

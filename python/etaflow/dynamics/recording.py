@@ -10,7 +10,18 @@ import numpy as np
 
 from etaflow._checks import IntArray, check_choice, check_positive_int
 
-QUANTITIES = ("loss", "grad_norm2", "batch_loss", "theta", "accuracy", "update_norm", "rayleigh", "validation_loss")
+QUANTITIES = (
+    "loss",
+    "grad_norm2",
+    "batch_loss",
+    "theta",
+    "accuracy",
+    "update_norm",
+    "rayleigh",
+    "validation_loss",
+    "distance",
+    "sup_distance",
+)
 MEANS = ("loss", "grad_norm2", "accuracy", "validation_loss")
 MOMENTS = ("theta",)
 EXAMPLE = '{"loss": 100}'

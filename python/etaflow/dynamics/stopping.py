@@ -17,6 +17,7 @@ from etaflow._checks import (
     check_nonnegative_number,
     check_number,
     check_positive_int,
+    check_positive_number,
 )
 
 if TYPE_CHECKING:
@@ -196,8 +197,44 @@ class Threshold:
         return _core_rule(self.side, self.monitor, self.start, self.every, threshold=self.value)
 
 
-Rule: TypeAlias = Plateau | HalveOnPlateau | Threshold
-RULES: dict[str, type[Rule]] = {rule.kind: rule for rule in (Plateau, HalveOnPlateau, Threshold)}
+@dataclass(frozen=True)
+class Leave:
+    """Stop a run after the first step to a distance of more than `radius` from the descent's ``reference``.
+
+    Unlike the other rules it looks at every step, also the last one, at next to no cost, and the run keeps the θ outside.
+
+    Parameters
+    ----------
+    radius : float
+        The largest Euclidean distance ‖θ_k − reference_k‖ that a run may have, > 0.
+
+    Examples
+    --------
+    >>> Leave(0.5)
+    Leave(radius=0.5)
+    """
+
+    radius: float
+    kind: ClassVar[str] = "leave"
+    monitor: ClassVar[str] = "distance"
+
+    def __post_init__(self) -> None:
+        """Check the radius."""
+        check_positive_number("radius", self.radius)
+
+    def to_core(self) -> dict[str, Any]:
+        """Return the rule as the core reads it.
+
+        Returns
+        -------
+        dict
+            Every key of a core rule.
+        """
+        return _core_rule("leave", self.monitor, 0, 1, threshold=float(self.radius))
+
+
+Rule: TypeAlias = Plateau | HalveOnPlateau | Threshold | Leave
+RULES: dict[str, type[Rule]] = {rule.kind: rule for rule in (Plateau, HalveOnPlateau, Threshold, Leave)}
 
 plateau = Plateau
 halve_on_plateau = HalveOnPlateau
@@ -237,6 +274,25 @@ def above(monitor: str, value: float, *, start: int = 0, every: int = 1) -> Thre
     return Threshold("above", monitor, value, start, every)
 
 
+def leave(radius: float) -> Leave:
+    """Stop a run once it is farther than `radius` from the descent's ``reference``.
+
+    Returns
+    -------
+    Leave
+        The rule.
+
+    Examples
+    --------
+    >>> import etaflow as ef
+    >>> f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0]], [1.0])
+    >>> runs = ef.descend(f, [0.0], steps=50, step_size=0.25, reference=[0.0], stop=leave(0.6))
+    >>> runs.status[0].item(), runs.steps_done[0].item(), runs.theta
+    ('stopped', 2, array([[0.75]]))
+    """
+    return Leave(radius)
+
+
 def to_dict(rule: Rule) -> dict[str, Any]:
     """Return the rule as plain values, for a file.
 
@@ -258,7 +314,7 @@ def from_dict(values: Mapping[str, Any]) -> Rule:
 
     Returns
     -------
-    Plateau or HalveOnPlateau or Threshold
+    Plateau, HalveOnPlateau, Threshold or Leave
         The rule.
     """
     fields = dict(values)
@@ -280,7 +336,7 @@ def check_rules(stop: object) -> tuple[Rule, ...]:
     """
     rules = () if stop is None else tuple(stop) if isinstance(stop, list | tuple) else (stop,)
     for rule in rules:
-        if not isinstance(rule, Plateau | HalveOnPlateau | Threshold):
+        if not isinstance(rule, Rule):
             raise TypeError(f"stop must be a rule of etaflow.stopping or a list of them (got {rule!r})")
     return rules
 

@@ -185,6 +185,7 @@ def _state(arrays: Arrays, plan: Plan, dtype: np.dtype[Any]) -> Arrays:
         "slot2": np.zeros((0, 0), dtype),
         "rules": np.zeros((plan.runs, 0, 3)),
         "sums": np.zeros((plan.runs, 0)),
+        "sup": np.zeros(plan.runs),
     }
     stored = {name.removeprefix("state_"): array for name, array in arrays.items() if name.startswith("state_")}
     return absent | stored

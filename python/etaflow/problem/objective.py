@@ -263,6 +263,24 @@ class Objective(Problem):
         """
         return likelihood.predict_distribution(self, theta, x)
 
+    def noise_trace(self, theta: npt.ArrayLike) -> FloatArray:
+        """Return tr R(θ) = (1/n) Σ_i ‖∇L_i − mean ∇L‖², without R: the size of the sampling noise.
+
+        Returns
+        -------
+        scalar or ndarray, shape (runs,)
+            The trace, in float64.
+
+        Examples
+        --------
+        >>> import etaflow as ef
+        >>> net = ef.MLP([1, 1], bias=False)
+        >>> f = ef.Objective(net, [[1], [2]], [1, 1])
+        >>> float(f.noise_trace([2.0]))
+        25.0
+        """
+        return self._call("noise_trace", theta)
+
     def gradient_covariance(self, theta: npt.ArrayLike) -> FloatArray:
         """Return R(θ), the covariance of one observation's gradient: centred, divisor n.
 
