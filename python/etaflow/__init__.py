@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etaflow import reproduce, theory
+    from etaflow.diffusion.modified import modified_equation, svag
     from etaflow.dynamics import schedules, stopping
     from etaflow.dynamics.descent import descend
     from etaflow.dynamics.generic import stochastic_gradient_method
@@ -37,6 +38,7 @@ __all__ = [
     "datasets",
     "descend",
     "load",
+    "modified_equation",
     "plots",
     "point_test",
     "polish",
@@ -44,6 +46,7 @@ __all__ = [
     "schedules",
     "stochastic_gradient_method",
     "stopping",
+    "svag",
     "theory",
 ]
 
@@ -55,6 +58,7 @@ _HOMES = {
     "datasets": "problem.datasets",
     "descend": "dynamics.descent:descend",
     "load": "dynamics.runs:load",
+    "modified_equation": "diffusion.modified:modified_equation",
     "plots": "faces.plots",
     "point_test": "landscape.point:point_test",
     "polish": "landscape.polish:polish",
@@ -62,6 +66,7 @@ _HOMES = {
     "schedules": "dynamics.schedules",
     "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",
     "stopping": "dynamics.stopping",
+    "svag": "diffusion.modified:svag",
     "theory": "theory",
 }
 

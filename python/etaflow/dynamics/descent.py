@@ -158,7 +158,7 @@ def descend(
         step_size=step_size,
         batch_size=batch_size,
         sampling=sampling,
-        estimate=partial(check_gradient_noise, gradient_noise, n=objective.n),
+        estimate=partial(check_gradient_noise, gradient_noise),
         optimizer=optimizer,
         momentum=momentum,
         runs=runs,

@@ -35,7 +35,7 @@ def follow(
     *,
     steps: Any,
     step_size: Any,
-    estimate: Callable[[Sampling], tuple[Sampling, Estimator]],
+    estimate: Callable[[Sampling, int], tuple[Sampling, Estimator]],
     batch_size: Any = None,
     sampling: Any = "iid",
     optimizer: Any = "sgd",
@@ -63,7 +63,7 @@ def follow(
     bounds, moments, validation, reference, threads, progress, checkpoint, every
         As in `descend`.
     estimate : callable
-        From the batches asked for, checked, to what the core draws and how it makes g_k of that.
+        From the batches asked for, checked, and n to what the core draws and how it makes g_k of that.
 
     Returns
     -------
@@ -75,7 +75,8 @@ def follow(
     count, last = len(numbers), check_nonnegative_int("steps", steps)
     name, hyper = check_optimizer(optimizer, momentum)
     lower, upper = check_bounds(bounds, num_params=objective.num_params, dtype=objective.dtype)
-    drawn, estimator = estimate(check_sampling(sampling, batch_size, n=objective.n, steps=last, runs=count))
+    batches = check_sampling(sampling, batch_size, n=objective.n, steps=last, runs=count)
+    drawn, estimator = estimate(batches, objective.n)
     plan = Plan(
         steps=last,
         run_numbers=numbers,
