@@ -25,6 +25,8 @@ from etaflow import _checks as checks
         (lambda: checks.check_positive_number("eta", 0), ValueError, r"eta must be > 0 \(got 0\)"),
         (lambda: checks.check_positive_number("eta", np.nan), ValueError, "eta must be finite"),
         (lambda: checks.check_nonnegative_number("eta", -0.1), ValueError, r"eta must be >= 0 \(got -0.1\)"),
+        (lambda: checks.check_probability("level", 1), ValueError, r"level must be between 0 and 1 \(got 1\)"),
+        (lambda: checks.check_probability("level", "high"), TypeError, "level must be a real number"),
         (lambda: checks.check_number("eta", "0.1"), TypeError, r"eta must be a real number \(got '0.1', a str\)"),
         (lambda: checks.check_number("eta", 1j), TypeError, "eta must be a real number"),
         (lambda: checks.check_number("eta", True), TypeError, "eta must be a real number"),

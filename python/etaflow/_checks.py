@@ -196,6 +196,38 @@ def check_nonnegative_number(name: str, value: object) -> float:
     return check_number(name, value, minimum=0)
 
 
+def check_probability(name: str, value: object) -> float:
+    """Return `value` as a float strictly between 0 and 1.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the message.
+    value : object
+        What the caller gave: a real number.
+
+    Returns
+    -------
+    float
+        The value as a Python float.
+
+    Raises
+    ------
+    ValueError
+        If it is not between 0 and 1.
+
+    Examples
+    --------
+    >>> check_probability("level", 95)
+    Traceback (most recent call last):
+    ValueError: level must be between 0 and 1 (got 95)
+    """
+    number = check_number(name, value)
+    if not 0 < number < 1:
+        raise ValueError(f"{name} must be between 0 and 1 (got {number:g})")
+    return number
+
+
 def check_run_numbers(runs: object, name: str = "runs") -> IntArray:
     """Return the run numbers that `runs` means: 0, …, runs − 1 for a number, its members for a range.
 
