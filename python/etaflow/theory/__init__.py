@@ -5,10 +5,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__: list[str] = []
+if TYPE_CHECKING:
+    from etaflow.theory.chain_exit import chain_exit_time
+    from etaflow.theory.exit_exponent import exit_exponent
+    from etaflow.theory.exit_time import mean_exit_time
+
+__all__ = ["chain_exit_time", "exit_exponent", "mean_exit_time"]
 
 # The module of this package that each public name lives in.
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "chain_exit_time": "chain_exit",
+    "exit_exponent": "exit_exponent",
+    "mean_exit_time": "exit_time",
+}
 
 
 def _lookup(name: str) -> Any:
