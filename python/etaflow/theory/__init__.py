@@ -7,15 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etaflow.theory.chain_exit import chain_exit_time
+    from etaflow.theory.constants.bound import Bound
+    from etaflow.theory.constants.growth import growth
+    from etaflow.theory.constants.lipschitz import lipschitz
     from etaflow.theory.exit_exponent import exit_exponent
     from etaflow.theory.exit_time import mean_exit_time
+    from etaflow.theory.rates import PowerLaw, fit_power_law
+    from etaflow.theory.small_steps.comparison import compare
+    from etaflow.theory.small_steps.comparison_result import Comparison
+    from etaflow.theory.small_steps.deviation import deviation
+    from etaflow.theory.small_steps.deviation_result import Deviation
 
-__all__ = ["chain_exit_time", "exit_exponent", "mean_exit_time"]
+__all__ = [
+    "Bound",
+    "Comparison",
+    "Deviation",
+    "PowerLaw",
+    "chain_exit_time",
+    "compare",
+    "deviation",
+    "exit_exponent",
+    "fit_power_law",
+    "growth",
+    "lipschitz",
+    "mean_exit_time",
+]
 
 # The module of this package that each public name lives in.
 _HOMES = {
+    "Bound": "constants.bound",
+    "Comparison": "small_steps.comparison_result",
+    "Deviation": "small_steps.deviation_result",
+    "PowerLaw": "rates",
     "chain_exit_time": "chain_exit",
+    "compare": "small_steps.comparison",
+    "deviation": "small_steps.deviation",
     "exit_exponent": "exit_exponent",
+    "fit_power_law": "rates",
+    "growth": "constants.growth",
+    "lipschitz": "constants.lipschitz",
     "mean_exit_time": "exit_time",
 }
 
