@@ -21,5 +21,7 @@ template <class T>
 void bind_curvature(ObjectiveClass<T>& cls);
 template <class T>
 void bind_descent(ObjectiveClass<T>& cls);
+template <class T>
+void bind_flow(ObjectiveClass<T>& cls);
 
 }  // namespace etaflow::bindings

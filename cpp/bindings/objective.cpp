@@ -147,6 +147,7 @@ void bind(py::module_& m, const char* name) {
         theta_arg, py::arg("i"));
     bind_curvature<T>(cls);
     bind_descent<T>(cls);
+    bind_flow<T>(cls);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from etaflow.diffusion.modified import modified_equation, svag
     from etaflow.dynamics import schedules, stopping
     from etaflow.dynamics.descent import descend
+    from etaflow.dynamics.flow import Flow, flow
     from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MLP",
+    "Flow",
     "Objective",
     "Runs",
     "__version__",
     "datasets",
     "descend",
+    "flow",
     "load",
     "modified_equation",
     "plots",
@@ -52,11 +55,13 @@ __all__ = [
 
 # Where each public name lives: "module" is the module itself, "module:name" an object in it.
 _HOMES = {
+    "Flow": "dynamics.flow:Flow",
     "MLP": "problem.network:MLP",
     "Objective": "problem.objective:Objective",
     "Runs": "dynamics.runs:Runs",
     "datasets": "problem.datasets",
     "descend": "dynamics.descent:descend",
+    "flow": "dynamics.flow:flow",
     "load": "dynamics.runs:load",
     "modified_equation": "diffusion.modified:modified_equation",
     "plots": "faces.plots",

@@ -64,6 +64,18 @@ class Objective32:
     def hessian_vector(self, theta: _F32, v: _F32, threads: int = 0) -> _F32: ...
     def gauss_newton_vector(self, theta: _F32, v: _F32, threads: int = 0) -> _F32: ...
     def backprop_trace(self, theta: _F32, i: int) -> list[tuple[_F64, _F64, _F64]]: ...
+    def flow(
+        self,
+        theta0: _F32,
+        end: float,
+        rtol: float,
+        atol: float,
+        grad_norm: float,
+        max_steps: int,
+        stiff_steps: float,
+        threads: int,
+        progress: Callable[[float], None] | None,
+    ) -> list[dict[str, Any]]: ...
     def descend(
         self,
         plan: dict[str, Any],
@@ -95,6 +107,18 @@ class Objective64:
     def hessian_vector(self, theta: _F64, v: _F64, threads: int = 0) -> _F64: ...
     def gauss_newton_vector(self, theta: _F64, v: _F64, threads: int = 0) -> _F64: ...
     def backprop_trace(self, theta: _F64, i: int) -> list[tuple[_F64, _F64, _F64]]: ...
+    def flow(
+        self,
+        theta0: _F64,
+        end: float,
+        rtol: float,
+        atol: float,
+        grad_norm: float,
+        max_steps: int,
+        stiff_steps: float,
+        threads: int,
+        progress: Callable[[float], None] | None,
+    ) -> list[dict[str, Any]]: ...
     def descend(
         self,
         plan: dict[str, Any],

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from etaflow._checks import IntArray
     from etaflow.dynamics.driver import Arrays
+    from etaflow.dynamics.flow import Flow
     from etaflow.dynamics.plan import Plan
 
 LONG_NAMES = {
@@ -69,6 +70,42 @@ def build(plan: Plan, state: Arrays, records: Arrays, moments: Arrays) -> xr.Dat
         variables["theta_cov"] = (axes, moments["cov"], {"long_name": "covariance of θ across runs, divisor count - 1"})
         variables["theta_count"] = (axes[:1], moments["count"], {"long_name": "runs in the moments"})
     return xr.Dataset(variables, coords)
+
+
+def fluctuations(plan: Plan, records: Arrays, flow: Flow) -> xr.DataArray:
+    """Return (θ − θ̄)/√η at the recorded steps; see `Runs.fluctuations`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions ``run``, ``time``, ``parameter``.
+
+    Raises
+    ------
+    ValueError
+        If θ is not on record, the step size is not one constant, or the flow ends earlier.
+    """
+    import xarray as xr  # noqa: PLC0415 - as above
+
+    if "theta" not in records:
+        raise ValueError('fluctuations need θ on record: descend with record={"theta": stride}')
+    steps = plan.record.steps["theta"]
+    unit = plan.time(np.arange(plan.steps + 1))
+    step_size = unit[-1] / plan.steps if unit.ndim == 1 and plan.steps else np.nan
+    if plan.has_own_clock or not np.allclose(np.diff(unit), step_size, rtol=1e-9):
+        raise ValueError("fluctuations need one constant step size for all runs (that of these runs varies)")
+    times = plan.time(steps)
+    end = float(np.min(flow.t))
+    if times[-1] > end * (1 + 1e-9):
+        raise ValueError(f"flow must reach the time of the last step, {times[-1]:g} (it ends at {end:g})")
+    path = flow(np.minimum(times, end))
+    values = (records["theta"] - path) / np.sqrt(step_size)
+    return xr.DataArray(
+        values,
+        {"run": plan.run_numbers, "time": times},
+        ("run", "time", "parameter"),
+        attrs={"long_name": "(θ − θ̄)/√η", "step_size": step_size},
+    )
 
 
 def times_of(plan: Plan, records: Arrays, steps: IntArray) -> npt.NDArray[np.float64]:

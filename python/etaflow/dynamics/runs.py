@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from etaflow._checks import FloatArray, IntArray
     from etaflow.dynamics.driver import Arrays, Work
+    from etaflow.dynamics.flow import Flow
     from etaflow.dynamics.objectives import Objectives
     from etaflow.dynamics.plan import Plan
     from etaflow.problem.network import MLP
@@ -170,6 +171,40 @@ class Runs:
         steps = self.plan.record.steps["theta"]
         times = dataset.times_of(self.plan, self.records, steps)
         return interpolate(t, steps, times, self.records["theta"])
+
+    def fluctuations(self, flow: Flow) -> xr.DataArray:
+        """Return Θ^η(t) = (θ^η(t) − θ̄(t))/√η at the recorded steps (Finnoff 1992, section 4).
+
+        Their law tends to N(0, Σ(t)) as η → 0 (Theorem 4.1).
+
+        Parameters
+        ----------
+        flow : Flow
+            The gradient flow from the runs' start, at least to the time of their last step.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions ``run``, ``time`` and ``parameter``; NaN where a run ended earlier.
+
+        Raises
+        ------
+        ValueError
+            If θ is not on record, the step size is not constant, or the flow ends earlier.
+
+        Examples
+        --------
+        >>> import etaflow as ef
+        >>> x, y = ef.datasets.xor()
+        >>> net = ef.MLP([2, 3, 1])
+        >>> f = ef.Objective(net, x, y)
+        >>> theta0 = net.init(seed=0)
+        >>> flow = ef.flow(f, theta0, t=1.0)
+        >>> runs = ef.descend(f, theta0, steps=10, step_size=0.1, batch_size=1, runs=5, record={"theta": 5})
+        >>> dict(runs.fluctuations(flow).sizes)
+        {'run': 5, 'time': 3, 'parameter': 13}
+        """
+        return dataset.fluctuations(self.plan, self.records, flow)
 
     def resume(
         self,
