@@ -199,7 +199,7 @@ def flow(
     begin = time.perf_counter()
     rows = np.atleast_2d(starts)
     bar = Progress(progress, 1)
-    numbers = {"rtol": rtol, "atol": atol, "grad_norm": limit, "max_steps": most}
+    numbers: dict[str, Any] = {"rtol": rtol, "atol": atol, "grad_norm": limit, "max_steps": most}
     implicit = objective.dtype == np.float64 and objective.num_params <= MAX_DENSE
     with bar:
         if kind in {"auto", "explicit"}:

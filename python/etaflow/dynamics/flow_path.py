@@ -17,15 +17,11 @@ Times = npt.NDArray[np.float64]
 
 
 class Piece(Protocol):
-    """A stretch of a flow.
+    """A stretch of a flow."""
 
-    Attributes
-    ----------
-    mesh : ndarray, shape (steps + 1,)
-        The times between the integrator's steps.
-    """
-
-    mesh: Times
+    @property
+    def mesh(self) -> Times:
+        """The times between the integrator's steps, shape (steps + 1,)."""
 
     def at(self, times: Times) -> FloatArray:
         """Return θ̄ at sorted or unsorted times within the mesh, shape (m, d)."""
