@@ -144,7 +144,8 @@ def fit_power_law(
         return sum(one * np.log(of_sample(part, axis=axis)) for one, part in zip(pull, resampled, strict=True))
 
     slope = float(slope_of(*runs))
-    factor = float(np.exp(shares @ np.log(values) - slope * (shares @ np.log(places))))
+    with np.errstate(over="ignore"):  # infinite where the values span hundreds of decades
+        factor = float(np.exp(shares @ np.log(values) - slope * (shares @ np.log(places))))
     if all(np.ptp(one) == 0 for one in runs):  # nothing is random
         return PowerLaw(slope, slope, slope, factor, level, resamples, seed)
     interval = bootstrap(
