@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etaflow._checks import check_choice, check_positive_int
+from etaflow.dynamics.estimator import variance_factor
 from etaflow.problem.objective import Objective
 
 SAMPLINGS = ("iid", "without_replacement")
@@ -50,9 +51,7 @@ def noise_factor(objective: Objective, batch_size: int = 1, sampling: str = "iid
     if not isinstance(objective, Objective):
         raise TypeError(f"objective must be an Objective (got {objective!r})")
     batch, n = check_positive_int("batch_size", batch_size), objective.n
-    factor = (n * n if objective.reduction == "sum" else 1.0) / batch
-    if check_choice("sampling", sampling, SAMPLINGS) == "iid":
-        return factor
-    if batch > n:
+    name = check_choice("sampling", sampling, SAMPLINGS)
+    if name != "iid" and batch > n:
         raise ValueError(f"batch_size must be <= {n}, the number of observations, without replacement (got {batch})")
-    return factor * (n - batch) / max(n - 1, 1)
+    return (n * n if objective.reduction == "sum" else 1) * variance_factor(name, batch, n)
