@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etaflow import reproduce, theory
+    from etaflow.diffusion.linear_sde import simulate_linear_sde
     from etaflow.diffusion.modified import modified_equation, svag
     from etaflow.dynamics import schedules, stopping
     from etaflow.dynamics.descent import descend
@@ -47,6 +48,7 @@ __all__ = [
     "polish",
     "reproduce",
     "schedules",
+    "simulate_linear_sde",
     "stochastic_gradient_method",
     "stopping",
     "svag",
@@ -69,6 +71,7 @@ _HOMES = {
     "polish": "landscape.polish:polish",
     "reproduce": "reproduce",
     "schedules": "dynamics.schedules",
+    "simulate_linear_sde": "diffusion.linear_sde:simulate_linear_sde",
     "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",
     "stopping": "dynamics.stopping",
     "svag": "diffusion.modified:svag",
