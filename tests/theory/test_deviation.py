@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -317,6 +318,19 @@ def test_ctrl_c_keeps_the_finished_step_sizes(monkeypatch: pytest.MonkeyPatch, f
     assert (part.power is None) == (finished == 1)
 
 
+def test_ctrl_c_inside_the_core() -> None:
+    # descend takes the signal itself and warns; here that ends the measurement.
+    def press(fraction: float) -> None:
+        if fraction > 0.4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.warns(RuntimeWarning, match="interrupted after 1 of 2 step sizes"):
+        part = small(t=200.0, step_sizes=[0.001, 0.0005], runs=200, deltas=[1.0], progress=press)
+    assert part.data.step_size.values.tolist() == [0.001]
+    with pytest.raises(KeyboardInterrupt):
+        small(t=200.0, step_sizes=[0.0005], runs=200, deltas=[1.0], progress=press)
+
+
 def test_ctrl_c_before_the_first_step_size_is_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(*_: Any) -> Any:
         raise KeyboardInterrupt
@@ -374,6 +388,12 @@ def test_bad_problems() -> None:
     minimum = linear_flow(f.x, f.y[:, 0], np.zeros(2), 1e3)
     with pytest.raises(ValueError, match="deltas must be given where the flow does not move"):
         ef.theory.deviation(f, minimum, t=1.0, step_sizes=[0.5], runs=2)
+
+
+def test_a_flow_that_ends_early() -> None:
+    f = ef.Objective(ef.MLP([1, 1, 1], activation="identity", bias=False), [[1e150]], [0.0])
+    with pytest.raises(ValueError, match=r"t must be a time that the flow reaches \(got 1, but the flow \w+ at 0"):
+        ef.theory.deviation(f, [1e10, 1e10], t=1.0, step_sizes=[0.5], runs=2)
 
 
 def test_a_flow_that_does_not_fit() -> None:

@@ -30,7 +30,7 @@ TIMES = 50
 FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
 """δ as parts of how far the flow goes, if none are given: a choice that does not look at the runs."""
 
-TOLERANCES = {"rtol": 1e-10, "atol": 1e-12}
+RTOL, ATOL = 1e-10, 1e-12
 """Of the flow: its error is to be far below every deviation."""
 
 
@@ -178,7 +178,7 @@ def deviation(
     norm = float(np.linalg.norm(start))
     known = None if constants is None else check_constants(constants, start=norm, t=last, batch_size=batch)
     wanted = None if deltas is None else _check_deltas(deltas)
-    path = _check_flow(flow, objective, start, last) or follow(objective, start, t=last, threads=threads, **TOLERANCES)
+    path = _follow(objective, start, last, threads) if flow is None else _check_flow(flow, objective, start, last)
     levels = _deltas_of(path, start, grid) if wanted is None else wanted
     ensembles = [
         Ensemble(eta, _steps_at(grid, eta), range(i * count, (i + 1) * count), key, batch, threads)
@@ -227,9 +227,18 @@ def _deltas_of(path: Flow, start: FloatArray, times: Array) -> Array:
     return travelled * np.array(FRACTIONS)
 
 
-def _check_flow(flow: Flow | None, objective: Objective, start: FloatArray, last: float) -> Flow | None:
-    if flow is None:
-        return None
+def _follow(objective: Objective, start: FloatArray, last: float, threads: int | None) -> Flow:
+    path = follow(objective, start, t=last, rtol=RTOL, atol=ATOL, threads=threads)
+    if path.status == "interrupted":
+        raise KeyboardInterrupt
+    if path.status != "finished":
+        raise ValueError(
+            f"t must be a time that the flow reaches (got {last:g}, but the flow {path.status} at {path.t:g})"
+        )
+    return path
+
+
+def _check_flow(flow: Flow, objective: Objective, start: FloatArray, last: float) -> Flow:
     if flow.objective is not objective or not np.array_equal(flow.theta0, start):
         raise ValueError("flow must be of the same objective from the same theta0")
     if flow.t < last:

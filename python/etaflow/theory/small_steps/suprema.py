@@ -110,10 +110,10 @@ def measure(objective: Objective, flow: Flow, ensemble: Ensemble, report: bool |
         What was found.
     """
     eta, last = ensemble.step_size, int(ensemble.steps[-1])
-    path = flow(np.minimum(eta * np.arange(last + 1), flow.t))
+    path = np.asarray(flow(np.minimum(eta * np.arange(last + 1), flow.t)), np.float64)
     common: dict[str, Any] = {"steps": last, "step_size": eta, "threads": ensemble.threads}
     euler = descend(objective, path[0], **common, reference=path, record={"theta": 1, "sup_distance": ensemble.steps})
-    polygon = euler.data["theta"].values[0]
+    polygon = np.asarray(euler.data["theta"].values[0], np.float64)
 
     def against(reference: Array, part: int, **record: Any) -> Runs:
         return descend(
