@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kit.machine import Peak
     from kit.race import Result, Timing
 
-TOOLS = ("JAX", "PyTorch", "Numba", "NumPy", "scikit-learn")
+TOOLS = ("JAX", "PyTorch", "Numba", "NumPy", "SciPy", "scikit-learn")
 
 
 def record(key: str, result: Result, peak: Peak) -> dict[str, Any]:

@@ -147,6 +147,24 @@ WORKS = {
     "hessian-deep": Work("curvature", "Hessian, d = 2 201, n = 1 000", "ms", threads=2, goal=45),
     "hessian-vector": Work("curvature", "Hessian times vector, d = 121, n = 500", "µs", goal=15),
     "hessian-vector-deep": Work("curvature", "Hessian times vector, d = 2 201, n = 1 000", "µs", goal=330),
+    "flow": Work(
+        "flow",
+        "gradient flow, 10-10-1 tanh, n = 500, t = 100, rtol = atol = 1e-6",
+        "ms",
+        goal=2.5,
+        at_least={"JAX": 5, "SciPy": 5},
+    ),
+    "tracking": Work(
+        "flow", "4 096 SGD runs, distance to the flow after every step", "M/s", threads=2, at_least={"etaflow": 1 / 1.5}
+    ),
+    "tracking-float32": Work(
+        "flow",
+        "4 096 SGD runs, distance to the flow after every step",
+        "M/s",
+        threads=2,
+        dtype="float32",
+        at_least={"etaflow": 1 / 1.5},
+    ),
     "import": Work("startup", "import etaflow and its main names, NumPy included", "s", goal=0.15),
     "call": Work("startup", "Python's part of a call of descend for 1 000 steps, 10-10-1", "ms", goal=0.2),
     "gradient-call": Work("startup", "Python's part of a call of gradient, 10-10-1", "µs"),

@@ -300,3 +300,39 @@ def hessian_vector(case: Case, v: Array, expected: Callable[[], Array]) -> Conte
     theta = jnp.asarray(np.tile(case.theta0, (len(v), 1)))
     how = "jvp of jax.grad inside a compiled loop"
     return Contender("JAX", how, _repeat(run, (theta, jnp.asarray(v)), 1), len(v), expected)
+
+
+def flow_diffrax(case: Case, t: float, rtol: float, atol: float) -> Contender:
+    """The gradient flow by diffrax's Tsit5, whole solve jitted."""
+    import diffrax  # noqa: PLC0415 - only this peer needs it
+
+    cost = _flat_cost(case)
+    term = diffrax.ODETerm(lambda _, theta, __: -jax.grad(cost)(theta))
+    control = diffrax.PIDController(rtol=rtol, atol=atol)
+
+    @jax.jit
+    def solve(theta: Array) -> Array:
+        solution = diffrax.diffeqsolve(
+            term, diffrax.Tsit5(), 0.0, t, None, theta, stepsize_controller=control, max_steps=100_000
+        )
+        return solution.ys[-1]
+
+    start = jnp.asarray(case.theta0)
+    return Contender("JAX", "diffrax Tsit5", lambda: np.asarray(solve(start)), 1)
+
+
+def flow_lsoda(case: Case, t: float, rtol: float, atol: float) -> Contender:
+    """The gradient flow by LSODA of SciPy with a jitted gradient."""
+    from scipy.integrate import odeint  # noqa: PLC0415 - only this peer needs it
+
+    gradient = jax.jit(jax.grad(_flat_cost(case)))
+
+    def slope(theta: Array, _: float) -> Array:
+        return -np.asarray(gradient(theta))
+
+    return Contender(
+        "SciPy",
+        "LSODA, gradient by JAX",
+        lambda: odeint(slope, case.theta0, [0.0, t], rtol=rtol, atol=atol, mxstep=100_000)[-1],
+        1,
+    )

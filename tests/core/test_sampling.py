@@ -253,7 +253,7 @@ def test_sphere_noise_is_uniform_on_the_sphere() -> None:
 
 
 def test_bad_noise_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match=r"kind must be gaussian or sphere \(got cauchy\)"):
+    with pytest.raises(ValueError, match=r"kind must be gaussian, sphere or surrogate \(got cauchy\)"):
         noise("cauchy", 1, 1, 1, 1)
     with pytest.raises(ValueError, match=r"count must be >= 0 \(got -1\)"):
         noise("gaussian", 1, 1, 1, -1)
