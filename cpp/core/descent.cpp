@@ -439,22 +439,27 @@ std::vector<std::vector<std::int64_t>> make_units(const DescentPlan<T>& plan, co
     return units;
 }
 
-}  // namespace
+// Steps that all units make before the first one goes on: with a long reference, so many that its rows for them stay in
+// the second-level cache while one block of runs after the other passes through.
+template <class T>
+std::int64_t steps_together(const DescentPlan<T>& plan) {
+    if (plan.reference_rows <= 1) return never;
+    constexpr std::int64_t cache = std::int64_t{1} << 19;
+    return std::max<std::int64_t>(chunk_steps, cache / (plan.objective->num_params() * std::int64_t{sizeof(T)}));
+}
 
 template <class T>
-void descend(const DescentPlan<T>& plan, const DescentState<T>& state, std::int64_t until, int threads,
-             Control& control, std::atomic<std::int64_t>& progress) {
+void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneSetting<T>* setting,
+                std::int64_t until, int threads, Control& control, std::atomic<std::int64_t>& progress) {
     const Objective<T>& f = *plan.objective;
-    const bool in_lanes = plan.batch > 0 && plan.batch < panel_batch;
     std::int64_t most = 1;
-    if (in_lanes && !dominated_by_looking(plan))
+    if (setting && !dominated_by_looking(plan))
         most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, lanes<T>);
     const auto units = make_units(plan, state, until, most);
-    const auto setting = in_lanes ? std::make_unique<LaneSetting<T>>(plan) : nullptr;
     const auto work = [&](std::size_t u, int inner) {
-        Unit<T>(plan, state, setting.get(), units[u], until, inner, control, progress).run();
+        Unit<T>(plan, state, setting, units[u], until, inner, control, progress).run();
     };
-    const double look = f.gradient_flops(in_lanes || plan.batch == 0 ? f.size() : plan.batch);
+    const double look = f.gradient_flops(setting || plan.batch == 0 ? f.size() : plan.batch);
     if (static_cast<int>(units.size()) < threads && threads_for(look, threads) > 1) {
         for (std::size_t u = 0; u < units.size() && !control.stopped(); ++u) work(u, threads);
         return;
@@ -465,6 +470,25 @@ void descend(const DescentPlan<T>& plan, const DescentState<T>& state, std::int6
                  f.gradient_flops(plan.batch > 0 ? plan.batch : f.size());
     parallel_for(threads_for(flops, threads), static_cast<std::int64_t>(units.size()), control,
                  [&](std::int64_t u) { work(static_cast<std::size_t>(u), 1); });
+}
+
+}  // namespace
+
+template <class T>
+void descend(const DescentPlan<T>& plan, const DescentState<T>& state, std::int64_t until, int threads,
+             Control& control, std::atomic<std::int64_t>& progress) {
+    const bool in_lanes = plan.batch > 0 && plan.batch < panel_batch;
+    const auto setting = in_lanes ? std::make_unique<LaneSetting<T>>(plan) : nullptr;
+    const std::int64_t together = steps_together(plan);
+    std::int64_t behind = until;
+    for (std::int64_t run = 0; run < plan.runs; ++run)
+        if (state.status[run] == static_cast<std::int8_t>(RunStatus::running))
+            behind = std::min(behind, state.step[run]);
+    for (std::int64_t end = behind; end < until && !control.stopped();) {
+        end = until - end > together ? end + together : until;
+        work_until(plan, state, setting.get(), end, threads, control, progress);
+    }
+    if (until == 0) work_until(plan, state, setting.get(), until, threads, control, progress);  // records of the start
 }
 
 template void descend(const DescentPlan<double>&, const DescentState<double>&, std::int64_t, int, Control&,
