@@ -50,9 +50,10 @@ def test_a_phase_is_done_once(folder: Folder[Own]) -> None:
         return {"a": np.arange(3), "b": np.array([0.1, np.nan]), "words": np.array(["x", "yz"])}
 
     job = Job(folder, PHASES)
-    assert not job.is_done("first")
+    assert job.part_done("first") == 0
     first, again = job.keep("first", compute), Job(folder, PHASES).keep("first", compute)
-    assert job.is_done("first")
+    assert job.part_done("first") == 1
+    assert job.cost_left == 1
     assert len(calls) == 1
     assert first.keys() == again.keys() == {"a", "b", "words"}
     for name, array in first.items():
@@ -87,8 +88,23 @@ def test_an_interrupted_phase_is_not_kept(folder: Folder[Own], inside_descend: b
     job = Job(folder, PHASES)
     with pytest.raises(KeyboardInterrupt):
         job.keep("first", compute)
-    assert not job.is_done("first")
+    assert job.part_done("first") == 0
     assert [file.name for file in folder.checkpoint("x").parent.iterdir()] == []
+
+
+def test_a_phase_has_one_thread_for_linear_algebra(folder: Folder[Own]) -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def compute(report: Report) -> Arrays:
+        pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+        return {"threads": np.array(pools)}
+
+    assert set(Job(folder, PHASES).keep("first", compute)["threads"]) == {1}
+
+
+def test_linear_algebra_without_threadpoolctl(folder: Folder[Own], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etaflow.reproduce._kit.work.find_spec", lambda _: None)
+    assert Job(folder, PHASES).keep("first", lambda _: {"a": np.ones(2)})["a"].tolist() == [1, 1]
 
 
 def test_other_warnings_are_passed_on() -> None:
@@ -109,6 +125,7 @@ def test_a_descent_is_kept_and_not_done_again(folder: Folder[Own]) -> None:
     runs, interrupted = job.descend("first", objective, begin)
     again, _ = job.descend("first", objective, never)
     assert not interrupted
+    assert job.part_done("first") == 1
     np.testing.assert_array_equal(runs.theta, again.theta)
 
 
@@ -119,7 +136,7 @@ def test_a_new_job_removes_what_the_old_one_left(folder: Folder[Own]) -> None:
     stranger.write_text("mine", encoding="utf-8")
     folder.begin(Own(3, "small"), overwrite=False)  # complete, with the same settings
     assert not folder.is_complete()
-    assert not Job(folder, PHASES).is_done("first")
+    assert Job(folder, PHASES).part_done("first") == 0
     assert stranger.exists()
 
 

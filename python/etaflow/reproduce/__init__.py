@@ -11,10 +11,11 @@ from etaflow._checks import check_choice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from etaflow.reproduce.finnoff6.experiment import finnoff_6
     from etaflow.reproduce.fleischmann53.experiment import Result, fleischmann_5_3
     from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
 
-__all__ = ["REPRODUCTIONS", "Protocol", "Reproduction", "Result", "find", "fleischmann_5_3", "protocol"]
+__all__ = ["REPRODUCTIONS", "Protocol", "Reproduction", "Result", "find", "finnoff_6", "fleischmann_5_3", "protocol"]
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,18 @@ REPRODUCTIONS = (
         "Is the mean squared gradient norm along SGD proportional to the step size and to 1/(mini-batch size)?",
         "fleischmann_5_3",
     ),
+    Reproduction(
+        "finnoff-6",
+        "Finnoff 1992, section 6 and its figure",
+        "Does SGD resist local minima that batch training gets stuck in?",
+        "finnoff_6",
+    ),
 )
 
 _HOMES = {
     "Protocol": "fleischmann53.protocol",
     "Result": "fleischmann53.experiment",
+    "finnoff_6": "finnoff6.experiment",
     "fleischmann_5_3": "fleischmann53.experiment",
     "protocol": "fleischmann53.protocol",
 }

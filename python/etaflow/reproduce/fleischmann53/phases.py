@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etaflow.dynamics.descent import descend
-from etaflow.dynamics.runs import load
 from etaflow.reproduce._kit.work import Job, raising_interrupts
 from etaflow.reproduce._kit.work import Phase as Part
 
@@ -137,8 +136,7 @@ class Worker:
         """Measure how long the job will take, and tell."""
         first = self.phases[1]
         per_gradient = self._seconds_per_gradient(first)
-        left = sum(phase.gradients * (1 - self._part_done(phase)) for phase in self.phases)
-        self.job.estimate = per_gradient * left
+        self.job.estimate = per_gradient * self.job.cost_left
         self.job.tell(self.phases[0].name, 0.0)
 
     def carry_out(self, phase: Phase, theta: FloatArray) -> tuple[Runs, bool]:
@@ -172,10 +170,6 @@ class Worker:
         )
         alone = {"threads": 1} if phase.batch_size is None else {}  # one run of small work
         return self.job.descend(phase.name, self.objective, begin, **alone)
-
-    def _part_done(self, phase: Phase) -> float:
-        file = self.folder.checkpoint(f"{phase.name}.nc")
-        return float(load(file).steps_done.mean()) / phase.steps if file.exists() else 0.0
 
     def _seconds_per_gradient(self, phase: Phase) -> float:
         steps, elapsed = 1, 0.0
