@@ -12,41 +12,57 @@ if TYPE_CHECKING:
     from etaflow.theory.constants.lipschitz import lipschitz
     from etaflow.theory.exit_exponent import exit_exponent
     from etaflow.theory.exit_time import mean_exit_time
+    from etaflow.theory.gaussian_limit.central_limit import CentralLimit, central_limit
     from etaflow.theory.rates import PowerLaw, fit_power_law
     from etaflow.theory.small_steps.comparison import compare
     from etaflow.theory.small_steps.comparison_result import Comparison
     from etaflow.theory.small_steps.deviation import deviation
     from etaflow.theory.small_steps.deviation_result import Deviation
+    from etaflow.theory.weak.quadratic_moments import Moments, exact_moments
+    from etaflow.theory.weak.weak_error import weak_error
+    from etaflow.theory.weak.weak_result import WeakError
 
 __all__ = [
     "Bound",
+    "CentralLimit",
     "Comparison",
     "Deviation",
+    "Moments",
     "PowerLaw",
+    "WeakError",
+    "central_limit",
     "chain_exit_time",
     "compare",
     "deviation",
+    "exact_moments",
     "exit_exponent",
     "fit_power_law",
     "growth",
     "lipschitz",
     "mean_exit_time",
+    "weak_error",
 ]
 
 # The module of this package that each public name lives in.
 _HOMES = {
     "Bound": "constants.bound",
+    "CentralLimit": "gaussian_limit.central_limit",
     "Comparison": "small_steps.comparison_result",
     "Deviation": "small_steps.deviation_result",
+    "Moments": "weak.quadratic_moments",
     "PowerLaw": "rates",
+    "WeakError": "weak.weak_result",
+    "central_limit": "gaussian_limit.central_limit",
     "chain_exit_time": "chain_exit",
     "compare": "small_steps.comparison",
     "deviation": "small_steps.deviation",
+    "exact_moments": "weak.quadratic_moments",
     "exit_exponent": "exit_exponent",
     "fit_power_law": "rates",
     "growth": "constants.growth",
     "lipschitz": "constants.lipschitz",
     "mean_exit_time": "exit_time",
+    "weak_error": "weak.weak_error",
 }
 
 

@@ -1,0 +1,1 @@
+"""How well other processes give the expectations of SGD: weak errors, exactly for quadratics and by simulation."""
