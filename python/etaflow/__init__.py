@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etaflow import reproduce, theory
+    from etaflow.diffusion.bands import Bands, predict_bands
+    from etaflow.diffusion.escape import escape_times
+    from etaflow.diffusion.escape_result import EscapeTimes
+    from etaflow.diffusion.fluctuations import fluctuations
+    from etaflow.diffusion.law import Fluctuations
     from etaflow.diffusion.linear_sde import simulate_linear_sde
     from etaflow.diffusion.modified import modified_equation, svag
     from etaflow.dynamics import schedules, stopping
@@ -34,18 +39,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MLP",
+    "Bands",
+    "EscapeTimes",
     "Flow",
+    "Fluctuations",
     "Objective",
     "Runs",
     "__version__",
     "datasets",
     "descend",
+    "escape_times",
     "flow",
+    "fluctuations",
     "load",
     "modified_equation",
     "plots",
     "point_test",
     "polish",
+    "predict_bands",
     "reproduce",
     "schedules",
     "simulate_linear_sde",
@@ -57,18 +68,24 @@ __all__ = [
 
 # Where each public name lives: "module" is the module itself, "module:name" an object in it.
 _HOMES = {
+    "Bands": "diffusion.bands:Bands",
+    "EscapeTimes": "diffusion.escape_result:EscapeTimes",
     "Flow": "dynamics.flow:Flow",
+    "Fluctuations": "diffusion.law:Fluctuations",
     "MLP": "problem.network:MLP",
     "Objective": "problem.objective:Objective",
     "Runs": "dynamics.runs:Runs",
     "datasets": "problem.datasets",
     "descend": "dynamics.descent:descend",
+    "escape_times": "diffusion.escape:escape_times",
     "flow": "dynamics.flow:flow",
+    "fluctuations": "diffusion.fluctuations:fluctuations",
     "load": "dynamics.runs:load",
     "modified_equation": "diffusion.modified:modified_equation",
     "plots": "faces.plots",
     "point_test": "landscape.point:point_test",
     "polish": "landscape.polish:polish",
+    "predict_bands": "diffusion.bands:predict_bands",
     "reproduce": "reproduce",
     "schedules": "dynamics.schedules",
     "simulate_linear_sde": "diffusion.linear_sde:simulate_linear_sde",
