@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow import _core
+from etaflow.diffusion.lyapunov import Coefficients, Integrator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.floating[Any]]
 
-RTOL, ATOL = 1e-8, 1e-12
-"""Of Φ and Q; ATOL relative to the largest entry that the noise of one unit of time can give."""
+RTOL = 1e-8
+"""Of Φ and Q."""
 
 
 def transition(objective: Objective, flow: Flow, start: float, end: float, factor: float) -> tuple[Array, Array]:
@@ -44,30 +45,14 @@ def transition(objective: Objective, flow: Flow, start: float, end: float, facto
     propagator, covariance : ndarray, shape (d, d)
         Φ and Q.
     """
-    from scipy.integrate import solve_ivp  # noqa: PLC0415 - slow to import
-
-    d = objective.num_params
-    half = d * d
-
-    def slope(t: float, flat: Array) -> Array:
-        theta = flow(t)
-        rate = -objective.hessian(theta)
-        moved = rate @ flat.reshape(2, d, d)
-        moved[1] += moved[1].T + factor * objective.gradient_covariance(theta)
-        return moved.ravel()
-
-    begin = np.concatenate([np.eye(d).ravel(), np.zeros(half)])
-    noise = factor * np.abs(objective.gradient_covariance(flow(start))).max()
-    atol = np.repeat([ATOL, ATOL * max(noise, np.finfo(float).tiny)], half)
-    solved = solve_ivp(slope, (start, end), begin, method="DOP853", rtol=RTOL, atol=atol)
-    if not solved.success:
-        raise ArithmeticError(f"the law between t = {start:g} and {end:g} was not found: {solved.message}")
-    propagator, covariance = solved.y[:, -1].reshape(2, d, d)
-    return propagator, (covariance + covariance.T) / 2
+    d, there = objective.num_params, np.array([end])
+    drift = Integrator(Coefficients(objective, flow, 0.0), start, np.eye(d), RTOL, two_sided=False)
+    both = Integrator(Coefficients(objective, flow, factor), start, np.zeros((d, d)), RTOL)
+    return next(drift.reach(there)), next(both.reach(there))
 
 
 def square_root(covariance: Array) -> Array:
-    """Return the symmetric positive semidefinite root of a covariance; it is unique, and rounding below 0 counts as 0.
+    """Return the symmetric positive semidefinite root of a covariance; it is unique, and what rounding put below 0 counts as 0.
 
     Returns
     -------
