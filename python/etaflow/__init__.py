@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from etaflow.diffusion.law import Fluctuations
     from etaflow.diffusion.linear_sde import simulate_linear_sde
     from etaflow.diffusion.modified import modified_equation, svag
+    from etaflow.diffusion.stationary import Stationary, stability_threshold, stationary_covariance
     from etaflow.dynamics import schedules, stopping
     from etaflow.dynamics.descent import descend
     from etaflow.dynamics.flow import Flow, flow
@@ -45,6 +46,7 @@ __all__ = [
     "Fluctuations",
     "Objective",
     "Runs",
+    "Stationary",
     "__version__",
     "datasets",
     "descend",
@@ -60,6 +62,8 @@ __all__ = [
     "reproduce",
     "schedules",
     "simulate_linear_sde",
+    "stability_threshold",
+    "stationary_covariance",
     "stochastic_gradient_method",
     "stopping",
     "svag",
@@ -75,6 +79,7 @@ _HOMES = {
     "MLP": "problem.network:MLP",
     "Objective": "problem.objective:Objective",
     "Runs": "dynamics.runs:Runs",
+    "Stationary": "diffusion.stationary:Stationary",
     "datasets": "problem.datasets",
     "descend": "dynamics.descent:descend",
     "escape_times": "diffusion.escape:escape_times",
@@ -89,6 +94,8 @@ _HOMES = {
     "reproduce": "reproduce",
     "schedules": "dynamics.schedules",
     "simulate_linear_sde": "diffusion.linear_sde:simulate_linear_sde",
+    "stability_threshold": "diffusion.stationary:stability_threshold",
+    "stationary_covariance": "diffusion.stationary:stationary_covariance",
     "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",
     "stopping": "dynamics.stopping",
     "svag": "diffusion.modified:svag",
