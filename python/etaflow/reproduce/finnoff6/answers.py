@@ -26,6 +26,8 @@ _CLAIMS = {
     (NO, NO): "Neither what the paper saw is there, nor its explanation.",
 }
 
+_NONE = " So there was no local minimum for SGD to escape from."
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -149,10 +151,11 @@ def _observation(findings: Findings) -> Answer:
 def _explanation(findings: Findings) -> Answer:
     stuck, found = findings.stuck, findings.count(*IN_A_MINIMUM)
     low, high = proportion_interval(found, stuck, level=LEVEL)
+    unless = "" if findings.count(*IN_A_MINIMUM, "flat", "undecided") else _NONE
     sentence = (
         f"Of {count(stuck)} batch runs that ended more than {STUCK:g} times higher, {found} are in a local minimum, or on the way "
         f"into one above SGD's error (share {interval(low, high, '.3f')}). At {findings.concave} of them the Hessian has a "
-        f"negative eigenvalue, which no local minimum has. {_going_on(findings)}"
+        f"negative eigenvalue, which no local minimum has. {_going_on(findings)}{unless}"
     )
     return Answer("Is batch training in local minima there?", judge_share(low, high), sentence)
 
@@ -167,8 +170,9 @@ def _going_on(findings: Findings) -> str:
 def _time(findings: Findings) -> Answer:
     conditions = findings.settings.protocol.conditions
     sentence = (
-        f"{conditions.epochs} passes are {count(conditions.steps)} steps of SGD and {conditions.epochs} steps of batch training. With as many "
-        f"steps, which is the same time t = {conditions.time:g}: {in_words(findings.comparison('time'))}"
+        f"{conditions.epochs} passes are {count(conditions.steps)} steps of SGD, but {conditions.epochs} of batch training. With as many "
+        f"steps, at {count(conditions.samples)} times the cost, it is at the same time t = {conditions.time:g}. Then "
+        f"{in_words(findings.comparison('time'))}"
     )
     return Answer("Does SGD end lower at equal time?", judge(findings.comparison("time")), sentence)
 

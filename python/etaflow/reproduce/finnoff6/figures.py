@@ -198,6 +198,7 @@ def draw_verdicts(findings: Findings) -> Figure:
         left += numbers
     axes.invert_yaxis()
     axes.margins(x=0.02)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("batch runs that ended much higher than SGD after equally many passes")
     concave = f"Hessian with a negative eigenvalue at {findings.concave} of {findings.stuck} ends"
     axes.set_title(f"What the “stuck” batch runs are: {concave}", fontsize="medium")

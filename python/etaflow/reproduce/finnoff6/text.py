@@ -85,7 +85,9 @@ def _errors(findings: Findings) -> list[str]:
         "equally many passes with the best *linear* function of the inputs: the plateaus in the curves are where the network does "
         "not use its nonlinearity yet."
     )
-    return ["## Training errors at the end", table(head, rows), words]
+    lost = findings.base.diverged
+    lines = [f"Runs that diverged: {lost}; a run that diverged counts as higher."] if lost else []
+    return ["## Training errors at the end", table(head, rows), words, *lines]
 
 
 def _error_row(race: Race) -> tuple[str, ...]:
