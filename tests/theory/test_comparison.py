@@ -36,7 +36,7 @@ def test_every_run_is_numpys_replay(quantity: str) -> None:
             end = reference_descend(CASE.oracle, CASE.theta(), **common, batch=2, run=30 * i + run).theta[-1]
             gaps = CASE.net.predict(end, inputs) - CASE.net.predict(batch, inputs)
             expected = {
-                "loss": abs(CASE.oracle.value(end) - CASE.oracle.value(batch)),
+                "loss": CASE.oracle.value(end) - CASE.oracle.value(batch),
                 "predictions": np.sqrt((gaps**2).mean()),
                 "theta": np.linalg.norm(end - batch),
             }
@@ -45,7 +45,8 @@ def test_every_run_is_numpys_replay(quantity: str) -> None:
 
 def test_the_table_is_of_the_runs() -> None:
     found = small()
-    data, rows = found.data, found.data.difference.values
+    data, rows = found.data, np.abs(found.data.difference.values)
+    np.testing.assert_allclose(data.bias, found.data.difference.mean("run"))
     np.testing.assert_allclose(data["mean"], rows.mean(axis=1))
     assert ((data.mean_low < data["mean"]) & (data["mean"] < data.mean_high)).all()
     assert ((data.bias_low < data.bias) & (data.bias < data.bias_high)).all()

@@ -67,7 +67,7 @@ def compare(
     runs : int
         SGD runs per step size, at least 2; step size number i has the runs i·runs, …, (i + 1)·runs − 1 of the seed.
     quantity : {"loss", "predictions", "theta"}, default "loss"
-        D: the difference of the losses f, the root mean square (over inputs and outputs) of the difference of the
+        D: the size of the difference of the losses f, the root mean square (over inputs and outputs) of the difference of the
         predictions, or the norm of the difference of the parameters.
     inputs : array_like, shape (k, d_0), optional
         Where to predict; by default the objective's own x.
@@ -87,7 +87,7 @@ def compare(
     Comparison
         Its table ``data`` has, by ``step_size``: ``mean``, ``mean_low``, ``mean_high``, E D with a bootstrap interval; ``bias``,
         ``bias_low``, ``bias_high``, the mean with its sign of f(SGD) − f(batch), for "loss"; ``p_value`` of the null
-        hypothesis E D ≥ tolerance; and ``difference``, D run by run, NaN for a run that diverged.
+        hypothesis E D ≥ tolerance; and ``difference``, run by run, with its sign for "loss" and NaN for a run that diverged.
 
     Raises
     ------

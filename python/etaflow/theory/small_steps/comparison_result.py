@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 WORDS = {
-    "loss": "|f(SGD) − f(batch)|",
+    "loss": "f(SGD) − f(batch)",
     "predictions": "root mean square of SGD's predictions − batch training's",
     "theta": "‖SGD − batch‖",
 }
@@ -118,7 +118,7 @@ def _table(sizes: Array, signed: Array, kind: str, tolerance: float, level: floa
     import xarray as xr  # noqa: PLC0415 - slow to import
 
     columns = {"mean": np.abs(signed), **({"bias": signed} if kind == "loss" else {})}
-    variables: dict[str, Any] = {"difference": (("step_size", "run"), np.abs(signed))}
+    variables: dict[str, Any] = {"difference": (("step_size", "run"), signed)}
     for name, values in columns.items():
         rows = [_mean(row[np.isfinite(row)], level, seed) for row in values]
         for end, column in zip(("", "_low", "_high"), zip(*rows, strict=True), strict=True):
