@@ -1,5 +1,8 @@
 """Plots: every function draws into a Matplotlib Axes and returns it."""
 
+from etaflow.faces.plots.bands import bands
+from etaflow.faces.plots.rates import power
 from etaflow.faces.plots.runs import curves
+from etaflow.faces.plots.weak import weak_error
 
-__all__ = ["curves"]
+__all__ = ["bands", "curves", "power", "weak_error"]
