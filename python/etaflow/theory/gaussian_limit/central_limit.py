@@ -211,17 +211,50 @@ def central_limit(
         return np.asarray((theta - path.theta) / np.sqrt(sizes[i]))
 
     samples = one_after_another(steps, ensemble, bar)
-    done = sizes[: len(samples)]
-    limit = Limit(np.asarray(law.covariance[0]), shift, directions, share)
-    compared = [compare(_finished(one, eta), limit, eta) for one, eta in zip(samples, done, strict=True)]
-    return CentralLimit(
-        build(compared, limit, done, steps[: len(samples)], samples),
-        fit_rates(compared, done, share, key),
-        _labelled(samples, done, count),
-        law,
-        limit.shift,
-        share,
-    )
+    return of_samples(samples, sizes[: len(samples)], law, shift, projections=directions, level=share, seed=key)
+
+
+def of_samples(
+    samples: Sequence[Array],
+    step_sizes: Array,
+    law: Fluctuations,
+    shift: Array | None,
+    *,
+    projections: int,
+    level: float,
+    seed: int,
+) -> CentralLimit:
+    """Return what `central_limit` measures, from ensembles that are there.
+
+    Parameters
+    ----------
+    samples : sequence of m ndarrays, each of shape (runs, d)
+        Θ at the last time of the law for each step size; NaN for a run that diverged.
+    step_sizes : ndarray, shape (m,)
+        η.
+    law : Fluctuations
+        With the matrix Σ.
+    shift : ndarray, shape (d,), or None
+        m, if it is known.
+    projections, level, seed
+        As in `central_limit`.
+
+    Returns
+    -------
+    CentralLimit
+        The table and the rates.
+
+    Raises
+    ------
+    ValueError
+        If fewer runs than `FEWEST` are finite.
+    """
+    limit = Limit(np.asarray(law.covariance[-1]), shift, projections, level)
+    compared = [compare(_finished(one, eta), limit, eta) for one, eta in zip(samples, step_sizes, strict=True)]
+    steps = np.rint(law.times[-1] / step_sizes).astype(np.int64)
+    rates = fit_rates(compared, step_sizes, level, seed)
+    table = build(compared, limit, step_sizes, steps, samples)
+    return CentralLimit(table, rates, _labelled(samples, step_sizes), law, shift, level)
 
 
 def _finished(samples: Array, step_size: float) -> Array:
@@ -232,13 +265,14 @@ def _finished(samples: Array, step_size: float) -> Array:
     return kept
 
 
-def _labelled(samples: Sequence[Array], sizes: Array, count: int) -> xr.DataArray:
+def _labelled(samples: Sequence[Array], step_sizes: Array) -> xr.DataArray:
     import xarray as xr  # noqa: PLC0415 - slow to import
 
-    numbers = np.arange(len(sizes) * count).reshape(-1, count)
+    stacked = np.stack(samples)
+    numbers = np.arange(stacked.shape[0] * stacked.shape[1]).reshape(stacked.shape[:2])
     return xr.DataArray(
-        np.stack(samples),
+        stacked,
         dims=("step_size", "run", "parameter"),
-        coords={"step_size": sizes, "number": (("step_size", "run"), numbers)},
+        coords={"step_size": step_sizes, "number": (("step_size", "run"), numbers)},
         attrs={"long_name": "fluctuation Θ = (θ − θ̄)/√η"},
     )
