@@ -78,7 +78,8 @@ def test_leave_ends_a_run_after_the_first_step_outside(batch_size: int | None) -
     options: dict[str, Any] = {"steps": STEPS, "step_size": 0.3, "batch_size": batch_size, "seed": 5}
     free = ef.descend(case.objective, starts, record={"theta": 1}, **options)
     away = distances(free, reference)
-    radius = float(np.median(away.max(axis=1))) if batch_size else float(away[:, 50:].mean())
+    farthest = np.sort(away.max(axis=1))
+    radius = float(farthest[5:7].mean()) if batch_size else float(away[:, 50:].mean())  # no run just touches it
     expected = np.array([np.argmax(row > radius) if (row > radius).any() else STEPS for row in away])
     left = ef.descend(
         case.objective,
