@@ -1,4 +1,4 @@
-"""The gradient flow of 10-10-1 tanh to t = 100, and SGD that is compared with it after every step."""
+"""The gradient flow of 10-10-1 tanh to t = 100, the covariance of SGD around it, and SGD that is compared with it after every step."""
 
 from functools import partial
 from typing import Any
@@ -34,6 +34,32 @@ def test_flow(race: Any) -> None:
             print(f"{one.tool}, {one.how}: error {error:.1e} against a flow with rtol 1e-12")
             assert error < 100 * RTOL
     race("flow", Contender("etaflow", "flow", ours, 1), peers)
+
+
+def test_covariance(race: Any) -> None:
+    work = WORKS["flow-covariance"]
+    case = small()
+    objective = case.objective(work.threads)
+    flow = partial(ef.flow, objective, case.theta0, t=T, rtol=RTOL, atol=ATOL)
+    times = np.linspace(T / 20, T, 20)
+    tight = ef.fluctuations(objective, flow(rtol=1e-10, atol=1e-12), times=times, rtol=1e-9).covariance
+
+    def with_covariance() -> Any:
+        path = flow()
+        return np.append(path.theta, ef.fluctuations(objective, path, times=times).trace)
+
+    def alone() -> Any:
+        return flow().theta
+
+    found = ef.fluctuations(objective, flow(), times=times).covariance
+    error = float(np.max(np.linalg.norm(found - tight, axis=(1, 2)) / np.linalg.norm(tight, axis=(1, 2))))
+    print(f"the covariance is within {error:.1e} of one with rtol 1e-9 on a flow with rtol 1e-10")
+    assert error < 1e-4
+    race(
+        "flow-covariance",
+        Contender("etaflow", "flow and covariance", with_covariance, 1),
+        [Contender("etaflow", "flow alone", alone, 1)],
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -154,6 +154,12 @@ WORKS = {
         goal=2.5,
         at_least={"JAX": 5, "SciPy": 5},
     ),
+    "flow-covariance": Work(
+        "flow",
+        "the same flow and the covariance Σ(t) of SGD around it at 20 times",
+        "ms",
+        at_least={"etaflow": 1 / 30},
+    ),
     "tracking": Work(
         "flow", "4 096 SGD runs, distance to the flow after every step", "M/s", threads=2, at_least={"etaflow": 1 / 1.5}
     ),
