@@ -26,9 +26,9 @@ NODES = np.array([0.0, (1 - np.sqrt(3 / 7)) / 2, 0.5, (1 + np.sqrt(3 / 7)) / 2, 
 _FACTORIALS = np.array([factorial(k) for k in range(STAGES)], np.float64)
 # Values at the nodes -> k!·a_k, where Σ a_k x^k is the polynomial through them.
 _COEFFICIENTS = np.linalg.inv(np.vander(NODES, increasing=True)) * _FACTORIALS[:, None]
-# Values at the nodes -> the factor of the Legendre polynomial P_4(2x − 1) in that polynomial; and P_4 at the nodes.
+# Values at the nodes -> the factors of the Legendre polynomials P_3 and P_4(2x − 1) in that polynomial; and P_4 at the nodes.
 _SHAPE = np.polynomial.legendre.legval(2 * NODES - 1, [0] * (STAGES - 1) + [1])
-_HIGHEST = np.linalg.inv(np.polynomial.legendre.legvander(2 * NODES - 1, STAGES - 1))[-1]
+_NEXT, _HIGHEST = np.linalg.inv(np.polynomial.legendre.legvander(2 * NODES - 1, STAGES - 1))[-2:]
 # Below, upward recursion cancels; ten terms of Taylor's series are exact to rounding up to it.
 _SMALL, _TERMS = 0.5, 10
 
@@ -69,6 +69,18 @@ def phi_functions(z: Array, expm1: Array, count: int) -> Array:
             upward *= inverse
         np.copyto(found[k], upward, where=~small)
     return found
+
+
+def falling(values: Array) -> float:
+    """Return how fast the terms of the polynomial through N's values fall: the last one's size over that before it, at most 1.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    last, before = (float(np.linalg.norm(np.tensordot(row, values, 1))) for row in (_HIGHEST, _NEXT))
+    return last / before if last < before else 1.0
 
 
 @dataclass(frozen=True, eq=False)

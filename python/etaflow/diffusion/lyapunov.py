@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etaflow.diffusion.collocation import NODES, STAGES, Weights
+from etaflow.diffusion.collocation import NODES, STAGES, Weights, falling
 from etaflow.diffusion.frame import Frame
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class Integrator:
     value : ndarray, shape (d, d), or (d, k) if one-sided
         Y(t); later on in the frame.
     rtol, atol : float
-        The Frobenius norm of a step's error is to be at most rtol·‖Y‖ + atol. It is estimated by the term of the highest degree in
-        N, which is larger than the error where A and R are smooth.
+        The Frobenius norm of a step's error is to be at most rtol·‖Y‖ + atol. It is estimated by what the first term that N's
+        polynomial lacks would add, if its terms go on falling as the last two do.
     two_sided : bool
         Which equation.
     statistics : Counter
@@ -196,6 +196,7 @@ class _Step:
     slopes: Array = field(init=False)
     stages: Array = field(init=False)
     outputs: list[Array] = field(default_factory=list)
+    decay: float = 1.0
 
     def solve(self) -> None:
         """Find the stages, and judge them."""
@@ -228,6 +229,7 @@ class _Step:
 
     def _judge(self, end: Weights) -> None:
         # Where the step ends, errors of the polynomial cancel that do not inside: whoever looks there is owed the accuracy too.
+        self.decay = falling(self.slopes)
         error = self._error(end, self.stages[-1])
         for c in self.inside:
             if error > 1:
@@ -240,7 +242,7 @@ class _Step:
         self.growth = float(np.clip(0.9 * error ** (-1 / STAGES), 0.2, 5.0)) if error > 0 else 5.0
 
     def _error(self, weights: Weights, value: Array) -> float:
-        error = float(np.linalg.norm(weights.highest(self.slopes)))
+        error = self.decay * float(np.linalg.norm(weights.highest(self.slopes)))
         return error / self._allowed(value) if error > 0 else 0.0
 
 
