@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etaflow.theory.chain_exit import chain_exit_time
+    from etaflow.theory.conditions.check import check_conditions
+    from etaflow.theory.conditions.table import Condition, Conditions
     from etaflow.theory.constants.bound import Bound
     from etaflow.theory.constants.growth import growth
     from etaflow.theory.constants.lipschitz import lipschitz
@@ -26,12 +28,15 @@ __all__ = [
     "Bound",
     "CentralLimit",
     "Comparison",
+    "Condition",
+    "Conditions",
     "Deviation",
     "Moments",
     "PowerLaw",
     "WeakError",
     "central_limit",
     "chain_exit_time",
+    "check_conditions",
     "compare",
     "deviation",
     "exact_moments",
@@ -48,12 +53,15 @@ _HOMES = {
     "Bound": "constants.bound",
     "CentralLimit": "gaussian_limit.central_limit",
     "Comparison": "small_steps.comparison_result",
+    "Condition": "conditions.table",
+    "Conditions": "conditions.table",
     "Deviation": "small_steps.deviation_result",
     "Moments": "weak.quadratic_moments",
     "PowerLaw": "rates",
     "WeakError": "weak.weak_result",
     "central_limit": "gaussian_limit.central_limit",
     "chain_exit_time": "chain_exit",
+    "check_conditions": "conditions.check",
     "compare": "small_steps.comparison",
     "deviation": "small_steps.deviation",
     "exact_moments": "weak.quadratic_moments",

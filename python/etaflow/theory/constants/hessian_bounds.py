@@ -42,7 +42,7 @@ def hessian_bounds(objective: Objective, radius: float) -> Array:
     """
     net = objective.net
     reach = np.sqrt(np.sum(objective.x**2, axis=1) + net.bias)
-    limits = _pre_activations(objective, radius)
+    limits = pre_activations(objective, radius)
     curvature = _output_curvatures(objective, limits[-1])
     if len(net.shapes) == 1:
         return np.asarray(curvature * reach**2)
@@ -53,8 +53,14 @@ def hessian_bounds(objective: Objective, radius: float) -> Array:
     return np.minimum(general, _one_hidden_layer(objective, radius, limits[0], curvature, errors))
 
 
-# Bounds of |z^ℓ_j|, one (n,) per layer: the box is the same for all units of a layer.
-def _pre_activations(objective: Objective, radius: float) -> list[Array]:
+def pre_activations(objective: Objective, radius: float) -> list[Array]:
+    """Return upper bounds of |z^ℓ_j| over θ ∈ [−G, G]^d for every observation.
+
+    Returns
+    -------
+    list of ndarray, shape (n,)
+        One per layer: the box is the same for all units of a layer.
+    """
     net = objective.net
     total = np.sum(np.abs(objective.x), axis=1) + net.bias
     limits = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from etaflow.theory.constants.kinks import Jump, find_jump
 from etaflow.theory.constants.ranges import SLACK, Curve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from etaflow.problem.objective import Objective
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 SUSPECTS = 3
 """So many observations, those with the largest proved bounds, are searched for the observed constant."""
+
+LOOKS = 50
+"""So many observations are looked at for a jump, the longest first, until as many as the suspects have one."""
 
 STARTS = 12
 EXACT = 1000
@@ -171,13 +175,20 @@ def _spectral_norm(objective: Objective, theta: Array) -> float:
 
 def _kinked(objective: Objective, radius: float) -> Bound:
     box, scale = min(radius, 1.0), step_scale(objective)  # a small part of the box is enough
-    order = np.argsort(-np.sum(objective.x**2, axis=1))[:SUSPECTS]
-    jumps = [(int(i), find_jump(single(objective, int(i)), box)) for i in order]
-    worst, jump = max(jumps, key=lambda pair: 0.0 if pair[1] is None else pair[1].size)
+    jumps = list(islice(_jumps(objective, box), SUSPECTS))
+    worst, jump = max(jumps, key=lambda pair: pair[1].size, default=(0, None))
     # The same jump, over n, is one of the mean; only data where two of them cancel could hide it.
-    mean = find_jump(objective, box)
+    mean = find_jump(objective, box, observation=worst)
     field = _jumping("L_G for h", objective, mean, 1, None, None)
     return _jumping("L_G", objective, jump, scale, worst, field)
+
+
+# Observations whose gradient jumps, with the jump.
+def _jumps(objective: Objective, box: float) -> Iterator[tuple[int, Jump]]:
+    for i in map(int, np.argsort(-np.sum(objective.x**2, axis=1))[:LOOKS]):
+        jump = find_jump(single(objective, i), box)
+        if jump is not None:
+            yield i, jump
 
 
 def _jumping(
