@@ -11,11 +11,22 @@ from etaflow._checks import check_choice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from etaflow.reproduce.finnoff3.experiment import finnoff_3
     from etaflow.reproduce.finnoff6.experiment import finnoff_6
     from etaflow.reproduce.fleischmann53.experiment import Result, fleischmann_5_3
     from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
 
-__all__ = ["REPRODUCTIONS", "Protocol", "Reproduction", "Result", "find", "finnoff_6", "fleischmann_5_3", "protocol"]
+__all__ = [
+    "REPRODUCTIONS",
+    "Protocol",
+    "Reproduction",
+    "Result",
+    "find",
+    "finnoff_3",
+    "finnoff_6",
+    "fleischmann_5_3",
+    "protocol",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,12 @@ REPRODUCTIONS = (
         "fleischmann_5_3",
     ),
     Reproduction(
+        "finnoff-3",
+        "Finnoff 1992, section 3, Theorem 3.2",
+        "How far does SGD stray from the gradient flow, and at which rate as the step size falls?",
+        "finnoff_3",
+    ),
+    Reproduction(
         "finnoff-6",
         "Finnoff 1992, section 6 and its figure",
         "Does SGD resist local minima that batch training gets stuck in?",
@@ -69,6 +86,7 @@ REPRODUCTIONS = (
 _HOMES = {
     "Protocol": "fleischmann53.protocol",
     "Result": "fleischmann53.experiment",
+    "finnoff_3": "finnoff3.experiment",
     "finnoff_6": "finnoff6.experiment",
     "fleischmann_5_3": "fleischmann53.experiment",
     "protocol": "fleischmann53.protocol",

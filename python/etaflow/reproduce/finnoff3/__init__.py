@@ -1,0 +1,5 @@
+"""Section 3 of Finnoff 1992: SGD and the gradient flow, Theorem 3.2 measured (``etaflow reproduce finnoff-3``).
+
+The paper proves E sup_{s≤r}‖θ^η(s) − θ̄(s)‖² ≤ B_r·η and P(sup > δ) ≤ B_r·η/δ², and remarks that B_r may grow exponentially with r. It has
+no numbers: networks, times and step sizes here are ours, stated in `problem` and `protocol`.
+"""

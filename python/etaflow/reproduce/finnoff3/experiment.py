@@ -1,0 +1,207 @@
+"""Theorem 3.2 as one function."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etaflow._checks import check_positive_int
+from etaflow.dynamics.descent import descend
+from etaflow.reproduce._kit.figures import save
+from etaflow.reproduce._kit.folder import Folder
+from etaflow.reproduce._kit.reporting import reporter
+from etaflow.reproduce._kit.result import Result as Base
+from etaflow.reproduce._kit.result import check_libraries
+from etaflow.reproduce._kit.work import Job, Phase, one_blas_thread, raising_interrupts
+from etaflow.reproduce.finnoff3 import batch, limit, measured, others, report, text
+from etaflow.reproduce.finnoff3.figures import draw_figures
+from etaflow.reproduce.finnoff3.findings import Findings
+from etaflow.reproduce.finnoff3.problem import NAMES, load_problem
+from etaflow.reproduce.finnoff3.settings import LAYOUT, choose
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from etaflow.reproduce._kit.reporting import Progress
+    from etaflow.reproduce.finnoff3.limit import Limit
+    from etaflow.reproduce.finnoff3.measured import Measured
+    from etaflow.reproduce.finnoff3.problem import Problem
+    from etaflow.reproduce.finnoff3.protocol import Protocol
+    from etaflow.reproduce.finnoff3.settings import Settings
+
+_CALIBRATION_SECONDS = 0.1
+_WRITING_SECONDS = 6.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result(Base):
+    """What section 3 gave.
+
+    Attributes
+    ----------
+    findings : Findings
+        The tables: `findings.measured["1-2-1"].data` is that of `etaflow.theory.deviation`.
+    """
+
+    findings: Findings
+
+    def __repr__(self) -> str:
+        """Return the powers in one line.
+
+        Returns
+        -------
+        str
+            Of each problem.
+        """
+        state = "" if self.findings.complete else "partial, "
+        laws = {name: one.power for name, one in self.findings.measured.items()}
+        powers = ", ".join(f"{name} {law.slope:.3f}" for name, law in laws.items() if law is not None)
+        return f"Result({state}powers of η: {powers or 'none'})"
+
+
+def finnoff_3(
+    *,
+    out: str | os.PathLike[str],
+    scale: str | None = None,
+    seed: int | None = None,
+    protocol: Protocol | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool | Callable[[Progress], object] = False,
+) -> Result:
+    """Measure Theorem 3.2 of Finnoff 1992: how far SGD strays from the gradient flow, and at which rate as η → 0.
+
+    On three networks: E sup² against η with its fitted power, the constant B̂_r against r, the tail beside its bound, Euler's
+    error beside the sampling error; how the constant depends on the data and what the limit law says of it; and below which step
+    size SGD ends like batch training. The output folder gets five figures (PNG, PDF), ``runs.csv``, ``summary.json`` and
+    ``summary.md``, and ``checkpoints`` to go on from.
+
+    Parameters
+    ----------
+    out : path
+        The output folder.
+    scale : {"small", "paper"}, optional
+        1000 SGD runs per problem and step size, in less than a minute, or 10 000; by default ``"small"``.
+    seed : int, optional
+        Of the data, the starts, the runs and the bootstrap, by default 0.
+    protocol : Protocol, optional
+        One's own numbers instead of a scale: `etaflow.reproduce.finnoff3.protocol.Protocol`.
+    threads : int, optional
+        How many threads; they change no bit of the result.
+    resume : bool, default False
+        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ.
+    overwrite : bool, default False
+        Replace any job in `out`. Without it only a complete job with the same settings is replaced.
+    progress : bool or callable, default False
+        True for a progress bar (tqdm) over the whole job; or a function that is given a `Progress`.
+
+    Returns
+    -------
+    Result
+        What was found, and the paths of the files. After Ctrl-C it is what was finished by then.
+
+    Raises
+    ------
+    ImportError
+        If Matplotlib or h5netcdf is not installed.
+    TypeError
+        If an argument has a wrong type.
+    ValueError
+        If an argument has a wrong value, or `out` holds a job that would be lost. All come before any work.
+
+    Examples
+    --------
+    >>> import etaflow as ef
+    >>> result = ef.reproduce.finnoff_3(out="out", scale="small")  # doctest: +SKIP
+    >>> result.findings.measured["1-2-1"].power.slope.round(2)  # doctest: +SKIP
+    0.98
+    """
+    check_libraries()
+    count = None if threads is None else check_positive_int("threads", threads)
+    folder = Folder.at(out, LAYOUT)
+    wishes = {"scale": scale, "seed": seed, "protocol": protocol}
+    settings = folder.resume(wishes) if resume else choose(wishes)
+    with reporter(progress) as tell:
+        if not resume:
+            folder.begin(settings, overwrite=overwrite)
+        problems = {name: load_problem(name, settings.seed) for name in NAMES}
+        job = Job(folder, plan_phases(problems, settings), tell, count)
+        with one_blas_thread():
+            findings = _work(job, problems, settings)
+            return _write(findings, folder)
+
+
+def plan_phases(problems: dict[str, Problem], settings: Settings) -> list[Phase]:
+    """Return the phases of a job.
+
+    Parameters
+    ----------
+    problems : dict of str to Problem
+        The problems by name.
+    settings : Settings
+        The job's.
+
+    Returns
+    -------
+    list of Phase
+        In their order.
+    """
+    phases = [measured.phase_of(problem, settings) for problem in problems.values()]
+    phases += [limit.phase_of(problems[name], settings) for name in limit.NAMES]
+    return [*phases, others.phase_of(settings), batch.phase_of(problems["1-2-1"], settings)]
+
+
+def _work(job: Job, problems: dict[str, Problem], settings: Settings) -> Findings:
+    found: dict[str, Measured] = {}
+    limits: dict[str, Limit] = {}
+    elsewhere = compared = None
+    try:
+        _calibrate(job, problems["1-2-1"])
+        for name, problem in problems.items():
+            found[name] = measured.run_measurement(job, problem, settings)
+        for name in limit.NAMES:
+            limits[name] = limit.run_limit(job, problems[name], settings)
+        elsewhere = others.run_others(job, settings)
+        compared = batch.run_comparison(job, problems["1-2-1"], settings)
+    except KeyboardInterrupt:
+        pass
+    return Findings(settings, found, limits, elsewhere, compared, job.folder.path)
+
+
+def _calibrate(job: Job, problem: Problem) -> None:
+    runs, steps, elapsed = 200, 16, 0.0
+    while elapsed < _CALIBRATION_SECONDS:
+        steps *= 4
+        begin = time.perf_counter()
+        with raising_interrupts():
+            descend(
+                problem.objective,
+                problem.theta0,
+                steps=steps,
+                step_size=1e-3,
+                runs=runs,
+                batch_size=1,
+                threads=job.threads,
+            )
+        elapsed = time.perf_counter() - begin
+    unit = elapsed / (steps * runs * (problem.objective.num_params + 10))
+    job.estimate = job.cost_left * unit + _WRITING_SECONDS
+    job.tell(job.phases[0].name, 0.0)
+
+
+def _write(findings: Findings, folder: Folder[Settings]) -> Result:
+    summary = text.to_markdown(findings)
+    files = [file for name, figure in draw_figures(findings).items() for file in save(figure, folder.path, name)]
+    files.append(folder.write_text("runs.csv", report.to_csv(findings)))
+    files.append(folder.write_text("summary.md", summary))
+    files.append(folder.write_json("summary.json", report.to_json(findings)))
+    return Result(
+        complete=findings.complete,
+        files={file.name: file for file in files},
+        summary=summary,
+        resume_command=findings.resume_command,
+        findings=findings,
+    )
