@@ -1,0 +1,345 @@
+"""Escape from a minimum in one dimension, against exact mean exit times, and what the result says of it."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
+
+import etaflow as ef
+from etaflow.theory import chain_exit_time, mean_exit_time
+from two_wells import gaussian_exit, sgd_moves, shallow, wells
+
+Z = float(norm.ppf(0.9995))
+"""Half-width of a two-sided interval of 99.9 %, in standard errors."""
+
+
+def escape(**options: Any) -> Any:
+    settings: dict[str, Any] = {"step_size": 0.05, "runs": 200, "leave": 0.58, "steps": 20_000, "seed": 1}
+    return ef.escape_times(wells(), shallow(), **(settings | options))
+
+
+def mean_and_error(times: Any) -> tuple[float, float]:
+    return float(times.mean()), float(times.std() / np.sqrt(times.size))
+
+
+@pytest.mark.parametrize(("radius", "step_size", "batch"), [(0.4, 0.03, 1), (0.58, 0.05, 1), (0.58, 0.1, 2)])
+def test_sgd_has_the_exact_mean_exit_time(radius: float, step_size: float, batch: int) -> None:
+    """Mean of 10 000 runs within its interval of 99.9 % of the integral equation over all batches (seed 2)."""
+    f, centre = wells(), float(shallow()[0])
+    expected = chain_exit_time(sgd_moves(f, step_size, batch), centre - radius, centre + radius, centre, rtol=5e-4)
+    options: dict[str, Any] = {"step_size": step_size, "leave": radius, "batch_size": batch}
+    table = escape(**options, runs=10_000, seed=2, destinations=False)
+    mean, error = mean_and_error(table.data.exit_step.values)
+    assert bool(table.data.left.all())
+    assert abs(mean - expected) < Z * error + 1e-3 * expected
+    low, high = float(table.data.mean_steps_low.squeeze()), float(table.data.mean_steps_high.squeeze())
+    assert float(table.data.mean_steps.squeeze()) == pytest.approx(mean, rel=1e-14)
+    assert low < mean < high
+
+
+def test_the_gaussian_twin_has_its_own_exact_mean_and_curve() -> None:
+    """Mean within 99.9 %, and the curve within the band of Dvoretzky, Kiefer and Wolfowitz of 99.9 % (4 000 runs, seed 3)."""
+    f, centre = wells(), float(shallow()[0])
+    expected, exact = gaussian_exit(f, centre, 0.58, 0.05), gaussian_exit(f, centre, 0.58, 0.05, steps=1500)
+    for noise in ("gaussian", "isotropic"):  # the same law in one dimension
+        table = escape(gradient_noise=noise, runs=4_000, seed=3, destinations=False)
+        mean, error = mean_and_error(table.data.exit_step.values)
+        assert abs(mean - expected) < Z * error
+        curve = table.survival(gradient_noise=noise)
+        assert np.abs(curve.at(np.arange(1, 1500)) - exact[1:1500]).max() < np.sqrt(np.log(2 / 0.001) / 8_000)
+
+
+def test_sgd_differs_from_its_twin_and_the_twins_agree() -> None:
+    """The log-rank test finds the difference of the exact means, 17.4 and 16.2 steps, in 10 000 runs each (seed 4)."""
+    f, centre, three = wells(), float(shallow()[0]), ["sampling", "gaussian", "isotropic"]
+    sampling = float(chain_exit_time(sgd_moves(f, 0.08), centre - 0.3, centre + 0.3, centre))
+    assert sampling > 1.05 * gaussian_exit(f, centre, 0.3, 0.08)
+    table = escape(gradient_noise=three, step_size=0.08, leave=0.3, runs=10_000, seed=4, destinations=False)
+    assert table.compare("sampling", "gaussian") < 1e-3
+    assert table.compare("gaussian", "isotropic") > 1e-3
+
+
+def drift_of(f: ef.Objective, places: Any) -> Any:
+    return -f.gradient(places[:, None])[:, 0]
+
+
+def noise_of(f: ef.Objective, step_size: float, places: Any) -> Any:
+    return step_size * f.gradient_covariance(places[:, None])[:, 0, 0]
+
+
+def test_the_diffusion_is_approached_where_the_ball_shrinks_with_the_noise() -> None:
+    """SGD measured beside the double integral at radius 0.8·√η: the excess falls as √η does (10 000 runs, seed 5)."""
+    f, centre = wells(), float(shallow()[0])
+    excess = []
+    for eta in (0.04, 0.0025):
+        radius = 0.8 * np.sqrt(eta)
+        noise = partial(noise_of, f, eta)
+        diffusion = mean_exit_time(partial(drift_of, f), noise, centre - radius, centre + radius, centre)
+        table = escape(step_size=eta, leave=radius, runs=10_000, seed=5, destinations=False)
+        mean, error = mean_and_error(table.data.exit_step.values * eta)
+        assert error < 0.02 * mean
+        excess.append(mean / float(diffusion) - 1)
+    assert 0 < excess[1] < 0.25
+    assert 2.5 < excess[0] / excess[1] < 6  # √16 = 4
+
+
+def test_destinations_by_the_signs_of_the_slope() -> None:
+    """In one dimension the basin is read off the saddles between which the run left: both runs and basins are counted again."""
+    f, table = wells(), escape(step_size=0.08, runs=300)
+    saddles = [ef.polish(negative(f), [place], max_step=0.01).theta[0] for place in (4.71, 5.81)]
+    again = ef.descend(
+        f,
+        shallow(),
+        steps=20_000,
+        step_size=0.08,
+        batch_size=1,
+        runs=300,
+        seed=1,
+        reference=shallow(),
+        stop=ef.stopping.leave(0.58),
+    )
+    side = np.searchsorted(saddles, again.theta[:, 0])  # 0: the deep one, 1: back, 2: the other shallow one
+    minima = table.data.basin_theta.values[:, 0]
+    for place, bounds in zip(sorted(minima), [(0.5, 2), (5, 5.6), (6, 6.6)], strict=True):
+        assert place == pytest.approx(
+            minimize_scalar(lambda x: f.value([x]), bounds=bounds, method="bounded").x, abs=1e-5
+        )
+    expected = np.array([np.argmin(np.abs(minima - place)) for place in (1.15, 5.29, 6.33)])[side]
+    np.testing.assert_array_equal(table.data.destination.values.ravel(), expected)
+    assert table.data.basin_verdict.values.tolist() == ["minimum"] * 3
+    counts = table.destinations()
+    assert counts["count"].values.tolist() == [*np.bincount(expected, minlength=3), 0]
+    assert counts["count"].sel(basin=0) < 10 < counts["count"].sel(basin=1)
+    assert ((counts.low <= counts.share) & (counts.share <= counts.high)).all()
+    assert counts.basin.values.tolist() == [0, 1, 2, -1]
+    assert counts.verdict.values.tolist() == ["minimum"] * 3 + ["not at rest"]
+
+
+def negative(f: ef.Objective) -> Any:
+    """−f, as far as `polish` needs it: its minima are the saddles of f on the line."""
+
+    class Negative:
+        num_params, dtype = f.num_params, f.dtype
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "check_theta":
+                return f.check_theta
+            if name == "value_and_gradient":
+                return lambda theta: tuple(-one for one in f.value_and_gradient(theta))
+            return lambda theta: -getattr(f, name)(theta)
+
+    return Negative()
+
+
+def test_a_small_ball_is_left_and_all_come_back() -> None:
+    table = escape(leave=0.2, step_size=0.02)
+    assert (table.data.destination.values == 0).all()
+    assert table.destinations().share.values.tolist() == [1.0, 0.0]
+
+
+def test_runs_are_those_of_descend() -> None:
+    table = escape(step_size=[0.05, 0.08], runs=20, destinations=False)
+    for place, eta in enumerate((0.05, 0.08)):
+        alone = ef.descend(
+            wells(), shallow(), steps=20_000, step_size=eta, batch_size=1, runs=range(20 * place, 20 * place + 20), seed=1,
+            reference=shallow(), stop=ef.stopping.leave(0.58),
+        )  # fmt: skip
+        np.testing.assert_array_equal(table.data.exit_step.values[place, 0, 0], alone.steps_done)
+    other = escape(step_size=[0.05, 0.08], runs=20, destinations=False, threads=3)
+    np.testing.assert_array_equal(other.data.exit_step, table.data.exit_step)
+
+
+def test_censored_runs() -> None:
+    table = escape(steps=100)
+    steps, left = table.data.exit_step.values.ravel(), table.data.left.values.ravel()
+    assert 0 < left.sum() < 200
+    assert (steps[~left] == 100).all()
+    assert (steps[left] <= 100).all()
+    assert (table.data.destination.values.ravel()[~left] == -1).all()
+    whole = escape().data.exit_step.values.ravel()
+    np.testing.assert_array_equal(steps, np.minimum(whole, 100))
+    curve = table.survival(unit="time")
+    assert curve.times[-1] == pytest.approx(5.0)
+    assert (
+        repr(table)
+        == f"EscapeTimes(200 runs × 1 setting, radius 0.58: {left.sum()} of 200 left; {table.data.sizes['basin'] - 1} other basins)"
+    )
+
+
+def test_leaving_a_level() -> None:
+    """The rule looks before steps 1, 6, 11, …: the first of θ_0, θ_5, θ_10, … with f ≥ 2, replayed from θ on record."""
+    table = escape(leave=ef.stopping.above("loss", 2.0, every=5), runs=20, steps=2000)
+    runs = ef.descend(
+        wells(), shallow(), steps=2000, step_size=0.05, batch_size=1, runs=20, seed=1, record={"theta": 5}
+    )
+    values = np.array([wells().value(one) for one in runs.data.theta.values])
+    above = values[:, :-1] >= 2.0
+    expected = np.where(above.any(axis=1), 5 * above.argmax(axis=1), 2000)
+    np.testing.assert_array_equal(table.data.exit_step.values.ravel(), expected)
+    assert table.data.left.any()
+
+
+def test_a_run_that_diverges_has_left() -> None:
+    f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0], [2.0]], [1.0, 1.5])
+    theta = ef.polish(f, [1.0]).theta
+    with pytest.warns(RuntimeWarning, match="beyond"):
+        table = ef.escape_times(f, theta, step_size=1e8, runs=20, leave=1e300, steps=50)
+    runs = ef.descend(f, theta, steps=50, step_size=1e8, batch_size=1, runs=20)
+    assert set(runs.status) == {"diverged"}
+    np.testing.assert_array_equal(table.data.exit_step.values.ravel(), runs.diverged_at)
+    assert bool(table.data.left.all())
+    assert (table.data.status == "diverged").all()
+    assert (table.data.destination == -1).all()
+    assert table.destinations().sel(basin=-1)["count"] == 20
+
+
+def test_sweeps_and_the_table() -> None:
+    heard: list[float] = []
+    table = escape(
+        step_size=[0.08, 0.1],
+        batch_size=(1, 2),
+        gradient_noise=["sampling", "isotropic"],
+        runs=30,
+        progress=heard.append,
+    )
+    assert dict(table.data.exit_step.sizes) == {"step_size": 2, "batch_size": 2, "gradient_noise": 2, "run": 30}
+    assert heard[-1] == 1.0
+    assert (np.diff(heard) >= 0).all()
+    assert table.data.exits.sum() == table.data.left.sum()
+    barrier = table.data.barrier
+    np.testing.assert_allclose(barrier.sel(batch_size=2), 2 * barrier.sel(batch_size=1))
+    chosen = table.survival(step_size=0.1, batch_size=2, gradient_noise="isotropic")
+    np.testing.assert_array_equal(
+        chosen.durations, table.data.exit_step.sel(step_size=0.1, batch_size=2, gradient_noise="isotropic")
+    )
+    with pytest.raises(ValueError, match=re.escape("step_size must be given: one of [0.08, 0.1]")):
+        table.survival()
+    with pytest.raises(ValueError, match=re.escape("batch_size must be one of [1, 2] (got 3)")):
+        table.survival(step_size=0.1, batch_size=3, gradient_noise="sampling")
+
+
+@pytest.mark.slow
+def test_the_exponent_over_the_saddle() -> None:
+    """E is that of the diffusion over the saddle, ∫ 2f'/R, once the power of η is right: 0 (1 000 runs each, seed 6)."""
+    table = escape(
+        step_size=[0.025, 0.03, 0.04],
+        leave=0.8,
+        runs=1000,
+        steps=400_000,
+        seed=6,
+        gradient_noise="gaussian",
+        destinations=False,
+    )
+    got = table.exponent(power=0.0)
+    f, centre = wells(), float(shallow()[0])
+    places = np.linspace(4.7106, centre, 2001)[:, None]
+    rate = -2 * f.gradient(places)[:, 0] / f.gradient_covariance(places)[:, 0, 0]
+    saddle = float(np.trapezoid(np.maximum(rate, 0), places[:, 0]))
+    assert got.fitted.low < got.fitted.value < got.fitted.high
+    assert got.fitted.value == pytest.approx(saddle, rel=0.1)
+    assert got.predicted.rise < 0.1
+    assert "where f rises 0.074 of what a quadratic does" in repr(got)
+
+
+def interrupt_at(end: float) -> Any:
+    def interrupt(part: float) -> None:
+        if part > end:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def test_ctrl_c_keeps_the_runs_so_far() -> None:
+    with pytest.warns(RuntimeWarning, match="interrupted in setting 2 of 2: runs that were inside are censored"):
+        table = escape(step_size=[0.05, 0.012], runs=50, steps=2_000_000, leave=0.8, progress=interrupt_at(0.5))
+    complete = escape(step_size=[0.05], runs=50, steps=2_000_000, leave=0.8)
+    np.testing.assert_array_equal(table.data.exit_step[0], complete.data.exit_step[0])
+    assert (table.data.destination == -1).all()
+    with pytest.warns(RuntimeWarning, match="interrupted in setting 1 of 2"):
+        table = escape(step_size=[0.012, 0.05], runs=50, steps=2_000_000, leave=0.8, progress=interrupt_at(0.01))
+    assert (table.data.status[1] == "not begun").all()
+    with pytest.raises(ValueError, match=r"step_size 0\.05 was not reached before the interruption"):
+        table.survival(step_size=0.05)
+
+
+def test_ctrl_c_while_destinations_are_sought() -> None:
+    with pytest.warns(RuntimeWarning, match="interrupted while destinations were sought: all exit times are there"):
+        table = escape(progress=interrupt_at(0.95))
+    complete = escape()
+    np.testing.assert_array_equal(table.data.exit_step, complete.data.exit_step)
+    found = table.data.destination.values >= 0
+    assert 0.4 < found.mean() < 0.6  # polishing is what the progress counts from 0.9 to 1
+
+
+def test_a_start_that_is_not_stationary() -> None:
+    gradient = abs(float(wells().gradient([5.0])[0]))
+    with pytest.raises(
+        ValueError,
+        match=re.escape(f"theta_star must be a stationary point (got one with gradient norm {gradient:.3g})"),
+    ):
+        ef.escape_times(wells(), [5.0], step_size=0.1, runs=2, leave=0.1, steps=10)
+
+
+def test_warnings() -> None:
+    with pytest.warns(
+        RuntimeWarning, match=r"step_size 2 is beyond .*, where SGD with batch_size 1 stops being stable in mean square"
+    ):
+        escape(step_size=2.0, runs=2, steps=5)
+    top = ef.polish(negative(wells()), [4.71], max_step=0.01).theta
+    with pytest.warns(RuntimeWarning, match="theta_star is a strict saddle"):
+        table = ef.escape_times(wells(), top, step_size=0.01, runs=2, leave=0.1, steps=10)
+    assert float(table.data.barrier.squeeze()) == 0
+
+
+def test_steps_or_time() -> None:
+    etas = [0.08, 0.1]
+    table = escape(step_size=etas, steps=None, max_time=4.0, leave=0.8)
+    inside = table.data.status == "inside"
+    assert inside.any(dim="run").all()
+    for eta, steps in zip(etas, (50, 40), strict=True):
+        assert (table.data.exit_step.where(inside).sel(step_size=eta).max() == steps).all()
+    both = [escape(step_size=eta, steps=steps, leave=0.8, runs=200) for eta, steps in zip(etas, (50, 40), strict=True)]
+    np.testing.assert_array_equal(both[0].data.exit_step[0], table.data.exit_step[0])
+    for change in ({"max_time": 3.0}, {"steps": None}):
+        with pytest.raises(ValueError, match="steps or max_time must be given, and not both"):
+            escape(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"step_size": -0.1}, ValueError, "step_size must be > 0"),
+        ({"step_size": [0.1, 0.1]}, ValueError, "step_size must hold different values"),
+        ({"step_size": []}, ValueError, "step_size must hold different values, at least one"),
+        ({"batch_size": [1, 0]}, ValueError, r"batch_size\[1\] must be >= 1"),
+        ({"gradient_noise": "gauss"}, ValueError, "did you mean 'gaussian'"),
+        ({"runs": 0}, ValueError, "runs must be >= 1"),
+        ({"steps": 0}, ValueError, "steps must be >= 1"),
+        ({"steps": None, "max_time": -1.0}, ValueError, "max_time must be > 0"),
+        ({"leave": 0.0}, ValueError, "leave must be > 0"),
+        ({"leave": "0.5"}, TypeError, "leave must be a real number"),
+        ({"leave": ef.stopping.above("loss", 1.0)}, ValueError, "leave must be at a level above"),
+        ({"leave": ef.stopping.below("loss", 1.0)}, ValueError, "leave must be a radius"),
+        ({"leave": ef.stopping.plateau()}, TypeError, "leave must be a real number"),
+        ({"level": 1.0}, ValueError, "level must be between 0 and 1"),
+        ({"progress": 3}, TypeError, "progress must be"),
+    ],
+)
+def test_bad_input(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        escape(**change)
+
+
+def test_float32_and_several_points() -> None:
+    f = wells()
+    single = ef.Objective(f.net, f.x.astype(np.float32), f.y.astype(np.float32))
+    with pytest.raises(ValueError, match="objective must be float64"):
+        ef.escape_times(single, shallow().astype(np.float32), step_size=0.1, runs=2, leave=0.1, steps=10)
+    with pytest.raises(ValueError, match="theta_star must have 1 dimension"):
+        ef.escape_times(f, shallow()[None], step_size=0.1, runs=2, leave=0.1, steps=10)
