@@ -55,3 +55,24 @@ def gaussian_exit(f: ef.Objective, centre: float, radius: float, step_size: floa
         survival.append(float(start @ inside))
         inside = kernel @ inside
     return np.array(survival)
+
+
+def escape(**options: Any) -> Any:
+    settings: dict[str, Any] = {"step_size": 0.05, "runs": 200, "leave": 0.58, "steps": 20_000, "seed": 1}
+    return ef.escape_times(wells(), shallow(), **(settings | options))
+
+
+def negative(f: ef.Objective) -> Any:
+    """−f, as far as `polish` needs it: its minima are the saddles of f on the line."""
+
+    class Negative:
+        num_params, dtype = f.num_params, f.dtype
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "check_theta":
+                return f.check_theta
+            if name == "value_and_gradient":
+                return lambda theta: tuple(-one for one in f.value_and_gradient(theta))
+            return lambda theta: -getattr(f, name)(theta)
+
+    return Negative()
