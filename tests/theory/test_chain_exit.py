@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 import etaflow as ef
 from etaflow.theory.chain_exit import chain_exit_time
-from etaflow.theory.exit_exponent import exit_exponent
 from etaflow.theory.exit_time import mean_exit_time
+from etaflow.theory.large_deviations import exit_exponent
 
 
 def regression() -> tuple[ef.Objective, float]:
@@ -52,12 +52,12 @@ def test_a_simulated_chain() -> None:
     steps = np.array([-0.31, 0.11, 0.24])[:, None]
     moves: Any = lambda x: x - 0.2 * np.sin(2 * x) + steps * (1 + 0.3 * x)  # noqa: E731
     generator, place = np.random.default_rng(1), np.full(40_000, 0.2)
-    times, inside = np.zeros(place.size), np.ones(place.size, bool)
-    while inside.any():
+    times, inside = np.zeros(place.size), np.arange(place.size)
+    while inside.size:
         times[inside] += 1
-        chosen = generator.integers(3, size=place.size)
-        place = np.where(inside, moves(place)[chosen, np.arange(place.size)], place)
-        inside &= np.abs(place) <= 0.7
+        place = moves(place)[generator.integers(3, size=place.size), np.arange(place.size)]
+        stays = np.abs(place) <= 0.7
+        place, inside = place[stays], inside[stays]
     expected = float(chain_exit_time(moves, -0.7, 0.7, 0.2))
     error = times.std() / np.sqrt(times.size)
     assert abs(times.mean() - expected) < norm.ppf(0.9995) * error + 1e-3 * expected

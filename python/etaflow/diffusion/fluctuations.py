@@ -70,7 +70,7 @@ def fluctuations(
     atol : float, default 0.0
         An absolute error that is allowed besides, in units of Σ.
     method : {"auto", "dense", "operator"}, default "auto"
-        ``dense`` computes the matrices, by exponential collocation of order 8; about 50 + m matrices of d × d
+        ``dense`` computes the matrices, by exponential collocation of order 8; about 60 + m matrices of d × d
         numbers are held. ``operator`` never forms one: Σ(t)·v is found by following v back along the flow and the answer
         forth, top modes and the trace by randomized methods that state their error. ``auto`` takes the former up to d = 2500.
     progress : bool or callable, default False

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from etaflow.theory.constants.bound import Bound
     from etaflow.theory.constants.growth import growth
     from etaflow.theory.constants.lipschitz import lipschitz
-    from etaflow.theory.exit_exponent import exit_exponent
     from etaflow.theory.exit_time import mean_exit_time
     from etaflow.theory.gaussian_limit.central_limit import CentralLimit, central_limit
+    from etaflow.theory.large_deviations import exit_exponent
     from etaflow.theory.rates import PowerLaw, fit_power_law
     from etaflow.theory.small_steps.comparison import compare
     from etaflow.theory.small_steps.comparison_result import Comparison
@@ -65,7 +65,7 @@ _HOMES = {
     "compare": "small_steps.comparison",
     "deviation": "small_steps.deviation",
     "exact_moments": "weak.quadratic_moments",
-    "exit_exponent": "exit_exponent",
+    "exit_exponent": "large_deviations",
     "fit_power_law": "rates",
     "growth": "constants.growth",
     "lipschitz": "constants.lipschitz",

@@ -71,8 +71,10 @@ def chain_exit_time(
     --------
     A coin decides between a step of 1 to the left and to the right: from 0 it takes (N + 1)² tosses to leave [−N, N].
 
+    >>> import etaflow as ef
+    >>> import numpy as np
     >>> walk = lambda x: np.stack([x - 1, x + 1])
-    >>> float(chain_exit_time(walk, -4.5, 4.5, 0.0).round(6))
+    >>> float(ef.theory.chain_exit_time(walk, -4.5, 4.5, 0.0).round(6))
     25.0
     """
     low, high = check_number("a", a), check_number("b", b)

@@ -73,7 +73,8 @@ def mean_exit_time(
     --------
     Brownian motion leaves (−1, 1) after 1 − x² on average:
 
-    >>> mean_exit_time(lambda x: 0 * x, lambda x: 1 + 0 * x, -1, 1, [0.0, 0.5])
+    >>> import etaflow as ef
+    >>> ef.theory.mean_exit_time(lambda x: 0 * x, lambda x: 1 + 0 * x, -1, 1, [0.0, 0.5])
     array([1.  , 0.75])
     """
     low, high = check_number("a", a), check_number("b", b)

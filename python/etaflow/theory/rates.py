@@ -116,14 +116,16 @@ def fit_power_law(
 
     Examples
     --------
-    >>> law = fit_power_law([1, 2, 4], [[2.9, 3.1], [5.9, 6.1], [11.9, 12.1]])
+    >>> import etaflow as ef
+    >>> import numpy as np
+    >>> law = ef.theory.fit_power_law([1, 2, 4], [[2.9, 3.1], [5.9, 6.1], [11.9, 12.1]])
     >>> round(law.slope, 3), law.contains(1.0)
     (1.0, True)
 
     An error that is known exactly, here that of Euler's method with so many steps per unit of time:
 
     >>> steps = np.array([32, 64, 128])
-    >>> round(fit_power_law(1 / steps, list(np.exp(-1) - (1 - 1 / steps) ** steps)).slope, 2)
+    >>> round(ef.theory.fit_power_law(1 / steps, list(np.exp(-1) - (1 - 1 / steps) ** steps)).slope, 2)
     1.01
     """
     from scipy.stats import bootstrap  # noqa: PLC0415 - slow to import

@@ -128,8 +128,10 @@ class Conditions:
     def data(self) -> xr.Dataset:
         """The table as an `xarray.Dataset`.
 
-        ``statement``, ``verdict``, ``reason`` have the dimension ``condition``; the numbers, one variable each, have none,
-        and are infinite where there is no such constant: ``K``, ``K_observed``, ``L``, ``L_observed``, and those of the rows.
+        ``statement``, ``verdict``, ``reason`` have the dimension ``condition``. The numbers have none, and are infinite
+        where there is no such constant: ``C_1`` ≥ ‖H‖; ``L_h``, ``L_G`` and ``L_R``, Lipschitz constants of h, of H and of R in the
+        Frobenius norm, all of them on the box; ``K`` of linear growth; ``data_radius`` ≥ ‖(x, y)‖. ``K_observed``,
+        ``L_h_observed`` and ``L_G_observed`` were attained.
         """
         import xarray as xr  # noqa: PLC0415 - slow to import
 

@@ -55,8 +55,10 @@ def exit_exponent(gradients: Gradients, x_star: float, a: float, b: float) -> fl
     --------
     Gradients x ± 1: mean exp(−p·g) = e^{−px}·cosh p, and for small x the exponent is that of the diffusion, x².
 
+    >>> import etaflow as ef
+    >>> import numpy as np
     >>> two = lambda x: np.stack([x - 1, x + 1])
-    >>> round(exit_exponent(two, 0.0, -0.1, 0.1) / 0.1**2, 3)
+    >>> round(ef.theory.exit_exponent(two, 0.0, -0.1, 0.1) / 0.1**2, 3)
     1.003
     """
     low, centre, high = check_number("a", a), check_number("x_star", x_star), check_number("b", b)
