@@ -92,6 +92,7 @@ def test_a_run_that_diverged_passes_no_test() -> None:
     assert np.isfinite(found.data["mean"]).all()
 
 
+@pytest.mark.slow
 def test_the_error_probability_is_at_most_the_stated_one() -> None:
     # Under the null hypothesis at its edge, E D = tolerance for every step size: some step size is wrongly called the same in 5 %
     # of all experiments. More than the binomial quantile of 1e-4 would be seen with probability 1e-4; seed 4.

@@ -325,10 +325,10 @@ def test_ctrl_c_inside_the_core() -> None:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.warns(RuntimeWarning, match="interrupted after 1 of 2 step sizes"):
-        part = small(t=200.0, step_sizes=[0.001, 0.0005], runs=200, deltas=[1.0], progress=press)
+        part = small(t=50.0, step_sizes=[0.001, 0.0005], runs=200, deltas=[1.0], threads=1, progress=press)
     assert part.data.step_size.values.tolist() == [0.001]
     with pytest.raises(KeyboardInterrupt):
-        small(t=200.0, step_sizes=[0.0005], runs=200, deltas=[1.0], progress=press)
+        small(t=50.0, step_sizes=[0.0005], runs=200, deltas=[1.0], threads=1, progress=press)
 
 
 def test_ctrl_c_before_the_first_step_size_is_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
