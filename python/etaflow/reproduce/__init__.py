@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etaflow.reproduce.finnoff3.experiment import finnoff_3
+    from etaflow.reproduce.finnoff4.experiment import finnoff_4
     from etaflow.reproduce.finnoff6.experiment import finnoff_6
     from etaflow.reproduce.fleischmann53.experiment import Result, fleischmann_5_3
     from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
@@ -23,6 +24,7 @@ __all__ = [
     "Result",
     "find",
     "finnoff_3",
+    "finnoff_4",
     "finnoff_6",
     "fleischmann_5_3",
     "protocol",
@@ -76,6 +78,12 @@ REPRODUCTIONS = (
         "finnoff_3",
     ),
     Reproduction(
+        "finnoff-4",
+        "Finnoff 1992, Theorem 4.1",
+        "Are SGD's fluctuations around the gradient flow a Gaussian diffusion, and how fast do they become one?",
+        "finnoff_4",
+    ),
+    Reproduction(
         "finnoff-6",
         "Finnoff 1992, section 6 and its figure",
         "Does SGD resist local minima that batch training gets stuck in?",
@@ -87,6 +95,7 @@ _HOMES = {
     "Protocol": "fleischmann53.protocol",
     "Result": "fleischmann53.experiment",
     "finnoff_3": "finnoff3.experiment",
+    "finnoff_4": "finnoff4.experiment",
     "finnoff_6": "finnoff6.experiment",
     "fleischmann_5_3": "fleischmann53.experiment",
     "protocol": "fleischmann53.protocol",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from etaflow._checks import IntArray
+    from etaflow.theory.gaussian_limit.pairs import Distance
 
     Array = npt.NDArray[np.float64]
 
@@ -83,10 +84,26 @@ def fit_rates(compared: Sequence[Comparison], step_sizes: Array, level: float, s
     """
     found: dict[str, PowerLaw | None] = {}
     for name in compared[0].distances:
-        found[name] = _halved(_fit(step_sizes, [one.distances[name].squares for one in compared], level, seed))
+        found[name] = fit_distance(step_sizes, [one.distances[name] for one in compared], level, seed)
     for name in compared[0].suprema:
         found[name] = _fit(step_sizes, [one.suprema[name] for one in compared], level, seed)
     return found
+
+
+def fit_distance(step_sizes: Array, distances: Sequence[Distance], level: float, seed: int) -> PowerLaw | None:
+    """Return the power of η with which a distance falls.
+
+    Settings whose distance may be 0 are left out; the others count by their precision.
+
+    Returns
+    -------
+    PowerLaw or None
+        None for fewer than two settings.
+    """
+    law = _fit(step_sizes, [one.squares for one in distances], level, seed)
+    if law is None:
+        return None
+    return PowerLaw(law.slope / 2, law.low / 2, law.high / 2, law.factor**0.5, law.level, law.resamples, law.seed)
 
 
 def _row(one: Comparison, floors: dict[str, float], level: float) -> dict[str, Any]:
@@ -119,9 +136,3 @@ def _fit(step_sizes: Array, values: Sequence[Array], level: float, seed: int) ->
 
 def _positive_mean(values: Array, axis: int = -1) -> Any:
     return values.mean(axis).clip(min=np.finfo(float).tiny)  # a resample's mean can be negative, once in a thousand
-
-
-def _halved(law: PowerLaw | None) -> PowerLaw | None:
-    if law is None:
-        return None
-    return PowerLaw(law.slope / 2, law.low / 2, law.high / 2, law.factor**0.5, law.level, law.resamples, law.seed)
