@@ -135,6 +135,8 @@ def test_the_fit_is_weighted_least_squares() -> None:
     np.testing.assert_allclose([got.fitted.value, got.intercept], [slope, intercept], rtol=1e-10)
     np.testing.assert_allclose(got.at(etas[1]), np.exp(slope / etas[1] + intercept) * np.sqrt(etas[1]), rtol=1e-12)
     assert repr(got).endswith("from 3 step sizes; predicted 0.4)")
+    doubtful = fit_exponent(etas, curves, Barrier(0.1, 0.2), 0.5)
+    assert "where f rises 0.2 of what a quadratic does, which is not large beside the step sizes" in repr(doubtful)
 
 
 def test_the_interval_of_the_fit_covers() -> None:

@@ -120,8 +120,10 @@ class EscapeTimes:
         Returns
         -------
         Exponent
-            E with its bootstrap interval, beside the prediction. The prediction is of η → 0 and of a quadratic f with constant
-            noise: with E/η of 2 to 5 expect deviations of ten per cent and more, and none of use beyond a saddle (`Barrier.rise`).
+            E with its bootstrap interval, beside the prediction. The prediction is of η → 0, a quadratic f and Gaussian noise of
+            constant covariance, as near the minimum: with E/η of 2 to 5 expect deviations of tens of per cent, for E < η and beyond
+            a saddle (`Barrier.rise`) it says nothing. The noise of a batch, bounded and skewed, differs from its Gaussian
+            twin at any fixed distance.
 
         Raises
         ------

@@ -76,6 +76,8 @@ class Exponent:
         value, low, high = self.fitted
         exponent, rise = self.predicted
         doubt = "" if 0.7 < rise < 1.4 else f", where f rises {rise:.2g} of what a quadratic does"
+        if exponent < self.step_sizes.max():
+            doubt += ", which is not large beside the step sizes"
         fit = f"{value:.3g} [{low:.3g}, {high:.3g}] from {len(self.times)} step sizes"
         return f"Exponent({fit}; predicted {exponent:.3g}{doubt})"
 

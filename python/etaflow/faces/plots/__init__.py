@@ -3,6 +3,7 @@
 from etaflow.faces.plots.bands import bands
 from etaflow.faces.plots.rates import power
 from etaflow.faces.plots.runs import curves
+from etaflow.faces.plots.survival import escape_rates, survival
 from etaflow.faces.plots.weak import weak_error
 
-__all__ = ["bands", "curves", "power", "weak_error"]
+__all__ = ["bands", "curves", "escape_rates", "power", "survival", "weak_error"]
