@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from problems import Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CASES = [
     Case((2, 3, 1), n=9),
@@ -238,6 +240,18 @@ def test_auto_takes_matrices_where_they_are_small_and_fit(monkeypatch: pytest.Mo
     for total, dense in ((needed - 1, False), (needed, True), (None, True)):
         monkeypatch.setattr(memory, "total_bytes", lambda total=total: total)
         assert (ef.fluctuations(case.objective, flow, times=[0.5]).matrices is not None) == dense
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="the machine cannot be asked for its memory")
+def test_a_container_has_less_memory_than_its_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "LIMITS", (limit, tmp_path / "none"))
+    machine = memory.total_bytes()
+    assert machine is not None
+    assert machine > 2**28
+    for text, expected in (("max\n", machine), ("1048576\n", 2**20), (f"{2**63 - 4096}\n", machine)):
+        limit.write_text(text, encoding="ascii")
+        assert memory.total_bytes() == expected
 
 
 def test_beyond_the_limit_auto_takes_the_operator() -> None:

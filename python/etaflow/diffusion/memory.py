@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 DENSE_LIMIT = 2500
 """Up to so many parameters ``method="auto"`` computes the matrices."""
 WORKSPACE = 60
 """Matrices that the integrator holds at a time: A, R, the stages, their slopes and the integrals of a step."""
+
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where Linux says how much memory a container may have, in version 2 and 1 of its control groups."""
 
 
 def dense_bytes(num_params: int, count: int) -> int:
@@ -22,7 +26,7 @@ def dense_bytes(num_params: int, count: int) -> int:
 
 
 def total_bytes() -> int | None:
-    """Return the machine's memory, or None where it cannot be asked for.
+    """Return the machine's memory, or what a container may have of it; None where it cannot be asked for.
 
     Returns
     -------
@@ -30,8 +34,16 @@ def total_bytes() -> int | None:
         Bytes.
     """
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return None
+    return min([physical, *(limit for path in LIMITS if (limit := _number(path)) is not None)])
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no such file, or "max"
         return None
 
 
