@@ -119,6 +119,8 @@ EXAMPLES = """Examples:
 
 - `etaflow reproduce fleischmann-5.3 --data mnist --scale paper --out paper`: the thesis's own problem; hours
 
+- `etaflow reproduce finnoff-3`: three networks, 1000 runs per step size; half a minute
+
 - `etaflow reproduce finnoff-4`: three networks, 50 000 runs per step size; less than a minute
 
 - `etaflow reproduce finnoff-6`: four models, 64 starts each; two minutes

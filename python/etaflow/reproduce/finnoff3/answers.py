@@ -111,8 +111,8 @@ def _rate(measured: dict[str, Measured]) -> Answer:
         "Is E sup² of order η (Theorem 3.2 i)?",
         YES if near else "not at these step sizes",
         (
-            f"It grows with the power {_listed(measured, 'local_power')} of η over the three smallest of five step sizes, and "
-            f"{_listed(measured, 'power')} over all five. The theorem's is 1, for small η; “yes” asks that the intervals over the three smallest "
+            f"It grows with the power {_listed(measured, 'local_power')} of η over the three smallest step sizes, and "
+            f"{_listed(measured, 'power')} over all. The theorem's is 1, for small η; “yes” asks that the intervals over the three smallest "
             f"lie within {NEAR:g} of it."
         ),
     )
@@ -172,7 +172,7 @@ def _split(measured: dict[str, Measured]) -> Answer:
 def _constant(one: Measured, others: Others | None) -> Answer:
     sizes, (value, low, high) = one.problem.step_sizes, one.moved
     sentence = (
-        f"From η = {sizes[-1]:g} to η = {sizes[0]:g} it moves by {100 * value:+.1f} [{interval(100 * low, 100 * high, '+.1f')}] %; over all five step "
+        f"From η = {sizes[-1]:g} to η = {sizes[0]:g} it moves by {100 * value:+.1f} [{interval(100 * low, 100 * high, '+.1f')}] %; over all step "
         f"sizes it lies between {one.constants.min():.3g} and {one.constants.max():.3g}."
     )
     word = (

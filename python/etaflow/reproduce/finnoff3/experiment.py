@@ -127,7 +127,7 @@ def finnoff_3(
     with reporter(progress) as tell:
         if not resume:
             folder.begin(settings, overwrite=overwrite)
-        problems = {name: load_problem(name, settings.seed) for name in NAMES}
+        problems = {name: load_problem(name, settings.seed, settings.protocol.step_sizes) for name in NAMES}
         job = Job(folder, plan_phases(problems, settings), tell, count)
         with one_blas_thread():
             findings = _work(job, problems, settings)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow.reproduce._kit.figures import new_figure
+from etaflow.reproduce.finnoff3.measured import PLACES
 from etaflow.reproduce.finnoff3.others import LIMIT
 from etaflow.reproduce.finnoff3.panels import (
     draw_law,
@@ -130,7 +131,7 @@ def draw_constants(findings: Findings) -> Figure:
 
 def _draw_instability(panel: Axes, one: Measured) -> None:
     rate, times = 2 * one.problem.instability, one.data["time"].values
-    begin, end = one.places[1], one.places[3]
+    begin, end = PLACES[1], PLACES[3]
     line = times[begin : end + 1]
     level = 3 * float(one.data["constant"][-1, begin]) * np.exp(rate * (line - line[0]))
     panel.plot(line, level, "k:", lw=1.2, label=f"∝ exp({rate:.2g}·r)")

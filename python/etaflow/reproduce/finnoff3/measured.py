@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.finnoff3.keeping import from_arrays, to_arrays
-from etaflow.reproduce.finnoff3.problem import HALVINGS
 from etaflow.reproduce.finnoff3.protocol import LEVEL
 from etaflow.reproduce.finnoff3.proved import log10_proved
 from etaflow.theory.intervals import RESAMPLES
@@ -36,8 +35,11 @@ PARTS = 5
 DELTAS = np.geomspace(0.02, 2.0, 29)
 """δ, as parts of how far the flow gets from θ_0."""
 
-ALL, FINEST, ENDS = slice(None), slice(-3, None), slice(None, None, HALVINGS - 1)
-"""Which step sizes make a power: all, the three smallest, the largest and the smallest."""
+ALL, FINEST = slice(None), slice(-3, None)
+"""Which step sizes make a power: all, or the three smallest."""
+
+PLACES = np.append(0, np.arange(1, PARTS + 1) * (TIMES // PARTS) - 1)
+"""The numbers of the times at which B̂_r is told."""
 
 BOOTSTRAP = 1.2e6
 """What the intervals of a run cost, in the unit of a parameter of a step."""
@@ -105,7 +107,7 @@ class Measured:
     @cached_property
     def euler_power(self) -> PowerLaw | None:
         """The same of sup‖gradient descent − flow‖, not squared."""
-        return fit_power_law(self.data["step_size"].values, self.data["euler_sup"][:, -1].values.tolist())
+        return self._fit(np.tile(self.data["euler_sup"].values[:, -1:], 2))  # nothing is random: an interval of no length
 
     @property
     def constants(self) -> Array:
@@ -115,7 +117,8 @@ class Measured:
     @cached_property
     def moved(self) -> tuple[float, float, float]:
         """B̂_t at the largest step size over that at the smallest, − 1, and its interval; NaN if too many runs diverged."""
-        law, sizes = self._law("sup", ENDS), self.problem.step_sizes
+        sizes = self.problem.step_sizes
+        law = self._law("sup", slice(None, None, len(sizes) - 1))
         if law is None:
             return np.nan, np.nan, np.nan
         value, low, high = (
@@ -136,21 +139,16 @@ class Measured:
         return np.asarray(self.data["euler_sup"][:, -1].values / sampling)
 
     @property
-    def places(self) -> npt.NDArray[np.int64]:
-        """Which of the times are told of: the first, and the end of each fifth."""
-        return np.append(0, np.arange(1, PARTS + 1) * (TIMES // PARTS) - 1)
-
-    @cached_property
     def log10_proved(self) -> Array:
-        """log₁₀ of the proved B_r at these times; NaN where Lemma 3.1 does not hold."""
-        return log10_proved(self.problem, self.data["time"].values[self.places])
+        """log₁₀ of the proved B_r at the times at which B̂_r is told; NaN where Lemma 3.1 does not hold."""
+        return np.asarray(self.data["log10_proved"].values)
 
     @cached_property
     def growths(self) -> tuple[Growth, ...]:
-        """How fast B̂_r grew from each of these times to the next, at the smallest step size."""
+        """How fast B̂_r grew from each of those times to the next, at the smallest step size."""
         squares = self.data["sup"][-1].values ** 2
         squares = squares[np.isfinite(squares).all(axis=1)]
-        return tuple(self._growth(squares, i, j) for i, j in pairwise(self.places.tolist()))
+        return tuple(self._growth(squares, i, j) for i, j in pairwise(PLACES.tolist()))
 
     def _growth(self, squares: Array, i: int, j: int) -> Growth:
         from scipy.stats import bootstrap  # noqa: PLC0415 - slow to import
@@ -208,6 +206,8 @@ def run_measurement(job: Job, problem: Problem, settings: Settings) -> Measured:
     """
 
     def compute(report: Any) -> dict[str, npt.NDArray[Any]]:
+        times = problem.t * np.arange(1, TIMES + 1) / TIMES
+        proved = log10_proved(problem, times[PLACES])
         found = deviation(
             problem.objective,
             problem.theta0,
@@ -215,19 +215,14 @@ def run_measurement(job: Job, problem: Problem, settings: Settings) -> Measured:
             step_sizes=problem.step_sizes,
             runs=settings.protocol.runs,
             seed=settings.seed,
-            deltas=DELTAS * _travelled(problem),
-            times=problem.t * np.arange(1, TIMES + 1) / TIMES,
+            deltas=DELTAS * float(np.linalg.norm(problem.flow(times) - problem.theta0, axis=1).max()),
+            times=times,
             level=LEVEL,
             flow=problem.flow,
             threads=job.threads,
             progress=report,
         )
-        return to_arrays(found.data)
+        return to_arrays(found.data.assign(log10_proved=("place", proved)))
 
     arrays = job.keep(phase_of(problem, settings).name, compute)
     return Measured(problem, from_arrays(arrays), settings.seed)
-
-
-def _travelled(problem: Problem) -> float:
-    times = problem.t * np.arange(1, TIMES + 1) / TIMES
-    return float(np.linalg.norm(problem.flow(times) - problem.theta0, axis=1).max())

@@ -59,7 +59,7 @@ def phase_of(settings: Settings) -> Phase:
     Phase
         The phase.
     """
-    own, problem = settings.protocol, load_problem("1-2-1", settings.seed)
+    own, problem = settings.protocol, load_problem("1-2-1", settings.seed, settings.protocol.step_sizes)
     steps = float((problem.t / problem.step_sizes[[0, -1]]).sum())
     cost = own.others * own.other_runs * (2.0 * steps * (problem.objective.num_params + 10) + BOOTSTRAP)
     return Phase(NAME, f"1-2-1: {own.others} other seeds", cost)
@@ -78,7 +78,7 @@ def run_others(job: Job, settings: Settings) -> Others:
     def compute(report: Any) -> dict[str, npt.NDArray[Any]]:
         constants, diverged = np.zeros((own.others, 2)), np.zeros((own.others, 2), np.int64)
         for i in range(own.others):
-            problem = load_problem("1-2-1", settings.seed + 1 + i)
+            problem = load_problem("1-2-1", settings.seed + 1 + i, own.step_sizes)
             found = deviation(
                 problem.objective,
                 problem.theta0,

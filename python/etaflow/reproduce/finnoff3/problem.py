@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from etaflow.dynamics.flow import Flow
 
 NAMES = ("1-2-1", "10-10-1", "saddle")
-HALVINGS = 5
-"""Step sizes per problem, each half of the one before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Problem:
         θ_0.
     t : float
         The last time.
-    step_sizes : ndarray, shape (5,)
+    step_sizes : ndarray, shape (m,)
         η, falling; each is half of the one before.
     """
 
@@ -66,7 +64,7 @@ class Problem:
         return flow(self.objective, self.theta0, t=self.t, rtol=1e-10, atol=1e-12)
 
 
-def load_problem(name: str, seed: int) -> Problem:
+def load_problem(name: str, seed: int, sizes: int) -> Problem:
     """Return a problem.
 
     Parameters
@@ -76,38 +74,40 @@ def load_problem(name: str, seed: int) -> Problem:
         tanh units on 200 observations of another network's output, or one tanh unit that starts near the strict saddle at 0.
     seed : int
         Of data and start; nothing of "saddle" is random.
+    sizes : int
+        How many step sizes.
 
     Returns
     -------
     Problem
-        With five step sizes.
+        With its largest step size, half of it, and so on.
     """
-    return {"1-2-1": _small, "10-10-1": _paper, "saddle": _saddle}[name](seed)
+    return {"1-2-1": _small, "10-10-1": _paper, "saddle": _saddle}[name](seed, sizes)
 
 
-def _halved(largest: float) -> npt.NDArray[np.float64]:
-    return np.asarray(largest * 0.5 ** np.arange(HALVINGS), np.float64)
+def _halved(largest: float, sizes: int) -> npt.NDArray[np.float64]:
+    return np.asarray(largest * 0.5 ** np.arange(sizes), np.float64)
 
 
-def _small(seed: int) -> Problem:
+def _small(seed: int, sizes: int) -> Problem:
     x = np.linspace(-1, 1, 8)[:, None]
     y = 0.8 * np.sin(2 * x[:, 0]) + 0.1 * np.random.default_rng(seed).normal(size=8)
     net = MLP([1, 2, 1], output="tanh")
     words = "1-2-1: tanh hidden and output units, 8 observations of 0.8·sin 2x + N(0, 0.1²)"
-    return Problem("1-2-1", words, Objective(net, x, y), net.init(seed=seed), 4.0, _halved(0.08))
+    return Problem("1-2-1", words, Objective(net, x, y), net.init(seed=seed), 4.0, _halved(0.08, sizes))
 
 
-def _paper(seed: int) -> Problem:
+def _paper(seed: int, sizes: int) -> Problem:
     data = finnoff_problem("network", n=200, seed=seed)
     net = MLP([10, 10, 1])
     words = (
         "10-10-1: the paper's network, tanh hidden units, 200 observations of a network's output with a tenth of noise"
     )
-    return Problem("10-10-1", words, Objective(net, data.x, data.y), net.init(seed=seed), 4.0, _halved(0.02))
+    return Problem("10-10-1", words, Objective(net, data.x, data.y), net.init(seed=seed), 4.0, _halved(0.02, sizes))
 
 
-def _saddle(seed: int) -> Problem:  # noqa: ARG001 - nothing is random
+def _saddle(seed: int, sizes: int) -> Problem:  # noqa: ARG001 - nothing is random
     x, y = np.array([[1.0], [1.0], [-1.0], [-1.0]]), np.array([0.75, 0.25, -0.75, -0.25])
     net = MLP([1, 1, 1], bias=False)
     words = "saddle: 1-1-1 without biases, a tanh hidden unit, 4 observations, from (0.02, 0.01), near the strict saddle at 0"
-    return Problem("saddle", words, Objective(net, x, y), np.array([0.02, 0.01]), 6.0, _halved(0.04))
+    return Problem("saddle", words, Objective(net, x, y), np.array([0.02, 0.01]), 6.0, _halved(0.04, sizes))

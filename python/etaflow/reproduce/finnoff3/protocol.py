@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SCALES = ("small", "paper")
 
+LEAST = {"step_sizes": 3, "runs": 2, "limit_runs": 2, "others": 1, "other_runs": 2}
+
 LEVEL = 0.95
 """Of every interval by itself."""
 
@@ -22,6 +24,8 @@ class Protocol:
 
     Attributes
     ----------
+    step_sizes : int, default 5
+        Step sizes per problem, each half of the one before; at least 3.
     runs : int, default 1000
         SGD runs per problem and step size.
     limit_runs : int, default 1000
@@ -39,6 +43,7 @@ class Protocol:
         If a number is out of range.
     """
 
+    step_sizes: int = 5
     runs: int = 1000
     limit_runs: int = 1000
     others: int = 20
@@ -46,7 +51,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name, least in (("runs", 2), ("limit_runs", 2), ("others", 1), ("other_runs", 2)):
+        for name, least in LEAST.items():
             check_int(name, getattr(self, name), minimum=least)
 
     def describe(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from etaflow.reproduce._kit.result import versions
 from etaflow.reproduce._kit.text import known
 from etaflow.reproduce._kit.text import to_csv as as_csv
+from etaflow.reproduce.finnoff3.measured import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,7 @@ def to_json(findings: Findings) -> dict[str, Any]:
 
 def _problem(one: Measured) -> dict[str, Any]:
     problem, ends = one.problem, one.data.isel(time=-1)
-    times = one.data["time"].values[one.places]
+    times = one.data["time"].values[PLACES]
     laws = ("power", "local_power", "power_at_times", "sampling_power", "euler_power")
     return {
         "words": problem.words,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etaflow.reproduce._kit.text import count, interval, partial, percent, table
 from etaflow.reproduce.finnoff3.answers import answer_all, in_words, rate_in_words
+from etaflow.reproduce.finnoff3.measured import PLACES
 from etaflow.reproduce.finnoff3.protocol import LEVEL
 from etaflow.theory.intervals import RESAMPLES
 
@@ -131,7 +132,7 @@ def _constants(findings: Findings) -> list[str]:
                 f"{math.log10(row['constant'][k]):.2f}",
                 _power_of_ten(proved),
             )
-            for k, rate, proved in zip(one.places.tolist(), rates, one.log10_proved.tolist(), strict=True)
+            for k, rate, proved in zip(PLACES.tolist(), rates, one.log10_proved.tolist(), strict=True)
         ]
         head = ("r", "B = E sup²/η up to r", "growth of log B since then", "log₁₀ B", "log₁₀ of a proved B")
         parts += [f"### {name}", table(head, rows)]
