@@ -142,6 +142,14 @@ def test_relu_has_witnesses() -> None:
     assert "A4, Lemma 3.1 i not fulfilled" in table["Theorem 3.2 i"].reason
 
 
+@pytest.mark.parametrize("G", [1e-9, 1e-3, 50.0])
+def test_the_verdict_is_of_every_compact_set(G: float) -> None:
+    """Near θ = 0 the jumps of a deep network are as small as the product of the weights."""
+    deep = Case((2, 3, 3, 3, 3, 1), n=5, activation="relu", output="tanh")
+    table = ef.theory.check_conditions(deep.objective, G=G)
+    assert table["A4"].verdict == table["A8"].verdict == "fails"
+
+
 def relu_unit(x: Any, y: Any) -> ef.Objective:
     return ef.Objective(ef.MLP([1, 1], output="relu", bias=False), x, y)
 

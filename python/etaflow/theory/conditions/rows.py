@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,11 @@ def gather(objective: Objective, radius: float) -> Evidence:
     Evidence
         The constants and the witnesses.
     """
-    linear, local = growth(objective), lipschitz(objective, radius)
     smooth = all(Curve(activation).smooth for activation in objective.net.activations)
+    # A kink is looked for far from 0 even if the box is small: the conditions are of every compact set.
+    linear, local = growth(objective), lipschitz(objective, radius if smooth else math.inf)
     open_drift = local.mean_field is not None and local.mean_field.status == "open"
-    bend = _bend(objective, min(radius, 1.0)) if open_drift else None
+    bend = _bend(objective) if open_drift else None
     return Evidence(objective, radius, linear, local, _largest(objective, radius, linear), smooth, bend)
 
 
@@ -92,9 +94,9 @@ def _largest(objective: Objective, radius: float, linear: Bound) -> float:
     return min(layers * (1 + SLACK), linear.upper * (1 + corner))
 
 
-def _bend(objective: Objective, box: float) -> Jump | None:
+def _bend(objective: Objective) -> Jump | None:
     longest = np.argsort(-np.sum(objective.x**2, axis=1))[:LOOKS]
-    jumps = (find_jump(objective, box, order=2, observation=int(i)) for i in longest)
+    jumps = (find_jump(objective, 1.0, order=2, observation=int(i)) for i in longest)
     return next((jump for jump in jumps if jump is not None), None)
 
 

@@ -21,7 +21,7 @@ GAPS = (1e-3, 1e-5, 1e-7)
 """The distances of the two points, relative to the box: the quotient grows like their inverse if the gradient jumps."""
 
 TRIES = 40
-ROUNDING = 1e-9
+ROUNDING = 1e-13
 """A difference that is smaller, relative to what is compared, is taken for rounding and not for a jump."""
 
 
