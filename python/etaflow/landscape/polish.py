@@ -25,6 +25,9 @@ DENSE = 2_500
 CUTOFFS = (1e-15, 1e-13, 1e-11, 1e-9, 1e-7, 1e-5)
 """Eigenvalues below this share of the largest count as zero in a least-norm Newton step: the best of these is taken."""
 
+BLUR = 1e-10
+"""A change of f by this share is taken from the gradients at both ends: a difference of two values would be rounding."""
+
 PATIENCE = 10
 """So many steps in a row that lower f by no more than rounding end the descent."""
 
@@ -213,7 +216,10 @@ class _Polisher:
             return None
         values, gradients = self.objective.value_and_gradient(candidates)
         norms = np.linalg.norm(gradients, axis=1)
-        norms[~(values <= value + _rounding(float(value), self.objective.dtype))] = np.inf
+        rises = values - value
+        blurred = np.abs(rises) <= BLUR * abs(value)
+        rises[blurred] = np.sum((gradients + gradient) * (candidates - theta), axis=1)[blurred] / 2
+        norms[~(rises <= _rounding(float(value), self.objective.dtype))] = np.inf
         best = int(np.argmin(norms))
         return candidates[best] if norms[best] < np.linalg.norm(gradient) else None
 
