@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 DRAW_COST = 0.08
 """Microseconds for a number of a path of the diffusion."""
 
-AT_ONCE = 5
-"""So many groups of paths of the diffusion are simulated in one call, which needs matrices of its own."""
+PARTS = (1, 5, 25)
+"""The paths of the diffusion are simulated in one of these numbers of calls, each of which finds matrices of its own."""
+
+MOST_NUMBERS = 4e7
+"""So many numbers the paths of one call may have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +135,9 @@ def run_diffusion(job: Job, problem: Problem, settings: Settings) -> Ensemble:
     Ensemble
         Of θ̃.
     """
-    count, parts = settings.protocol.diffusion_paths, GROUPS // AT_ONCE
+    count = settings.protocol.diffusion_paths
+    numbers = count * len(problem.times) * problem.objective.num_params
+    parts = next((parts for parts in PARTS if numbers <= parts * MOST_NUMBERS), PARTS[-1])
     share = count // parts
 
     def paths(numbers: range) -> Array:
@@ -146,7 +151,7 @@ def run_diffusion(job: Job, problem: Problem, settings: Settings) -> Ensemble:
     def compute(report: Callable[[float], None]) -> dict[str, npt.NDArray[Any]]:
         reduced = []
         for part in range(parts):
-            reduced += _reduce_groups(paths(range(part * share, (part + 1) * share)), AT_ONCE)
+            reduced += _reduce_groups(paths(range(part * share, (part + 1) * share)), GROUPS // parts)
             report((part + 1) / parts)
         return _together(reduced)
 

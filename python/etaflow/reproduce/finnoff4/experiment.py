@@ -15,7 +15,7 @@ from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.finnoff4 import coverage, ensemble, limit, report, text
 from etaflow.reproduce.finnoff4.figures import draw_figures
 from etaflow.reproduce.finnoff4.findings import Findings, Measured, measure
-from etaflow.reproduce.finnoff4.problem import NAMES, load_problem
+from etaflow.reproduce.finnoff4.problem import load_problem
 from etaflow.reproduce.finnoff4.settings import LAYOUT, choose
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def finnoff_4(
     with reporter(progress) as tell:
         if not resume:
             folder.begin(settings, overwrite=overwrite)
-        problems = [load_problem(name, settings.seed) for name in NAMES]
+        problems = [load_problem(name, settings.seed) for name in settings.protocol.problems]
         job = Job(folder, [phase for one in problems for phase in phases_of(one, settings)], tell, count)
         job.estimate = MICROSECONDS * job.cost_left
         findings = _work(job, problems, settings)

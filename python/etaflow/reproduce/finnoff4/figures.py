@@ -11,7 +11,7 @@ from etaflow.reproduce._kit.text import percent
 from etaflow.reproduce.finnoff4.answers import in_words
 from etaflow.reproduce.finnoff4.coverage import ORDERS, QUANTITIES
 from etaflow.reproduce.finnoff4.picture import draw_ensemble
-from etaflow.reproduce.finnoff4.problem import LAST, NAMES
+from etaflow.reproduce.finnoff4.problem import LAST
 from etaflow.reproduce.finnoff4.protocol import BAND, LEVEL
 from etaflow.theory.gaussian_limit.comparison import GROUPS
 
@@ -49,13 +49,15 @@ def draw_figures(findings: Findings) -> dict[str, Figure]:
     if not found:
         return {}
     figures = {
-        "figure-ensemble": draw_ensemble(findings.measured[NAMES[0]]),
         "figure-covariance": draw_covariances(found),
         "figure-normality": draw_distances(found),
         "figure-distribution": draw_distributions(found),
         "figure-two-times": draw_two_times(found),
         "figure-coverage": draw_coverage(found),
     }
+    drawable = [one for one in found if one.problem.inputs.shape[1] == 1]
+    if drawable:
+        figures["figure-ensemble"] = draw_ensemble(drawable[0])
     if not findings.complete:
         for figure in figures.values():
             figure.text(0.99, 0.01, "PARTIAL", ha="right", va="bottom", color="red", fontsize="small")

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from etaflow.reproduce._kit.text import resume_command
 from etaflow.reproduce._kit.work import one_blas_thread
 from etaflow.reproduce.finnoff4.paths import compare_suprema, compare_two_times
-from etaflow.reproduce.finnoff4.problem import NAMES
 from etaflow.reproduce.finnoff4.protocol import LEVEL
 from etaflow.reproduce.finnoff4.settings import LAYOUT
 from etaflow.theory.gaussian_limit.central_limit import of_samples
@@ -154,7 +153,7 @@ class Findings:
     @property
     def complete(self) -> bool:
         """Whether everything was done."""
-        return len(self.measured) == len(NAMES)
+        return len(self.measured) == len(self.settings.protocol.problems)
 
     @property
     def resume_command(self) -> str:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
-NAMES = ("1-2-1", "1-1", "10-10-1")
-
 HALVINGS = 5
 """Step sizes per problem, each half of the one before."""
 
@@ -47,7 +45,7 @@ class Problem:
     Attributes
     ----------
     name : str
-        One of `NAMES`.
+        One of the protocol's.
     words : str
         What it is.
     objective : Objective

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCALES = ("small", "paper")
+NAMES = ("1-2-1", "1-1", "10-10-1")
+"""The problems: see `etaflow.reproduce.finnoff4.problem`."""
 
 LEVEL = 0.95
 """Of every confidence interval by itself."""
@@ -36,6 +38,8 @@ class Protocol:
         Paths of the linear diffusion per problem, likewise.
     band_runs : int, default 2000
         More SGD runs per problem and step size, which are counted in the predicted bands.
+    problems : tuple of str, default ("1-2-1", "1-1", "10-10-1")
+        Which of these problems.
 
     Raises
     ------
@@ -49,6 +53,7 @@ class Protocol:
     large_runs: int = 10_000
     diffusion_paths: int = 5000
     band_runs: int = 2000
+    problems: tuple[str, ...] = NAMES
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -57,6 +62,9 @@ class Protocol:
             if number % GROUPS:
                 raise ValueError(f"{name} must be a multiple of {GROUPS} (got {number})")
         check_int("band_runs", self.band_runs, minimum=100)
+        given: object = self.problems
+        if not isinstance(given, tuple) or not given or not set(given) <= set(NAMES) or len(set(given)) < len(given):
+            raise ValueError(f"problems must be a tuple of different ones of {NAMES} (got {given!r})")
 
     def describe(self) -> dict[str, Any]:
         """Return the numbers as plain values that JSON can hold.
@@ -77,7 +85,7 @@ class Protocol:
         Protocol
             An equal one.
         """
-        return cls(**description)
+        return cls(**{**description, "problems": tuple(description["problems"])})
 
 
 def protocol(scale: str = "small") -> Protocol:

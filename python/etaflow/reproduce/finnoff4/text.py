@@ -9,7 +9,7 @@ from etaflow.reproduce.finnoff4.answers import answer_all, in_words
 from etaflow.reproduce.finnoff4.coverage import ORDERS, QUANTITIES
 from etaflow.reproduce.finnoff4.findings import PROJECTIONS
 from etaflow.reproduce.finnoff4.limit import EARLIER
-from etaflow.reproduce.finnoff4.problem import CHOSEN, LAST, NAMES, TIMES
+from etaflow.reproduce.finnoff4.problem import CHOSEN, LAST, TIMES
 from etaflow.reproduce.finnoff4.protocol import BAND, LEVEL
 from etaflow.theory.gaussian_limit.comparison import GROUPS
 
@@ -63,7 +63,7 @@ def to_markdown(findings: Findings) -> str:
     """
     parts = ["# Finnoff (1992), Theorem 4.1: are SGD's fluctuations around the gradient flow a Gaussian diffusion?"]
     if not findings.complete:
-        done = f"{len(findings.measured)} of {len(NAMES)} problems are finished"
+        done = f"{len(findings.measured)} of {len(findings.settings.protocol.problems)} problems are finished"
         parts.append(partial(done, findings.resume_command))
     found = tuple(findings.measured.values())
     if found:
