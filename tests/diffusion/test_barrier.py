@@ -68,7 +68,22 @@ def test_rise_is_one_for_a_quadratic_and_for_small_balls() -> None:
     theta = ef.polish(f, np.zeros(4)).theta
     for leave in (ef.stopping.leave(3.0), ef.stopping.above("loss", 100.0)):
         assert exit_barrier(f, theta, leave=leave).rise == pytest.approx(1.0, rel=1e-9)
-    assert exit_barrier(CASE.objective, minimum(), leave=ef.stopping.leave(1e-3)).rise == pytest.approx(1.0, abs=0.01)
+    small = exit_barrier(CASE.objective, minimum(), leave=ef.stopping.leave(1e-3))
+    assert small[1:] == pytest.approx((1.0, 1.0), abs=0.01)
+    assert exit_barrier(CASE.objective, minimum(), leave=ef.stopping.leave(1e-4), gradient_noise="isotropic").noise == (
+        pytest.approx(1.0, abs=0.01)
+    )
+
+
+def test_noise_at_the_border_along_the_way() -> None:
+    """Of the losses (θ x_i − y_i)² the gradient has, in one dimension, the variance of 2 x_i(θ x_i − y_i)."""
+    x, y = np.array([1.0, 2.0, -1.0, 0.5]), np.array([1.0, 1.0, 0.5, -1.0])
+    f = ef.Objective(ef.MLP([1, 1], bias=False), x[:, None], y)
+    best = x @ y / (x @ x)
+    variances = [np.var(2 * x * (theta * x - y)) for theta in (best - 0.5, best, best + 0.5)]
+    for noise in ("sampling", "isotropic"):
+        got = exit_barrier(f, np.array([best]), leave=ef.stopping.leave(0.5), gradient_noise=noise)
+        assert got.noise == pytest.approx(max(variances) / variances[1], rel=1e-12)
 
 
 def test_sum_and_mean_scale_as_they_should() -> None:
@@ -128,15 +143,16 @@ def exponential_curves(etas: Any, exponent: float, runs: int, seed: int, censor:
 def test_the_fit_is_weighted_least_squares() -> None:
     etas = [0.1, 0.12, 0.2]
     curves = exponential_curves(etas, 0.4, 200, seed=1, censor=20.0)
-    got = fit_exponent(etas, curves, Barrier(0.4, 1.0), 0.5)
+    got = fit_exponent(etas, curves, Barrier(0.4, 1.0, 1.0), 0.5)
     logs = np.log([one.mean().value for one in curves]) - np.log(etas) / 2
     weights = np.sqrt([one.observed.sum() for one in curves])
     slope, intercept = np.polyfit(1 / np.array(etas), logs, 1, w=weights)
     np.testing.assert_allclose([got.fitted.value, got.intercept], [slope, intercept], rtol=1e-10)
     np.testing.assert_allclose(got.at(etas[1]), np.exp(slope / etas[1] + intercept) * np.sqrt(etas[1]), rtol=1e-12)
     assert repr(got).endswith("from 3 step sizes; predicted 0.4)")
-    doubtful = fit_exponent(etas, curves, Barrier(0.1, 0.2), 0.5)
-    assert "where f rises 0.2 of what a quadratic does, which is not large beside the step sizes" in repr(doubtful)
+    doubtful = fit_exponent(etas, curves, Barrier(0.1, 0.2, 3.0), 0.5)
+    doubts = ["f rises 0.2 of what a quadratic does", "the noise is 3 of what it is at the minimum"]
+    assert f"where {doubts[0]}, where {doubts[1]}, which is not large beside the step sizes" in repr(doubtful)
 
 
 def test_the_interval_of_the_fit_covers() -> None:
@@ -146,7 +162,7 @@ def test_the_interval_of_the_fit_covers() -> None:
     """
     etas, covered = [0.1, 0.13, 0.2], 0
     for seed in range(60):
-        got = fit_exponent(etas, exponential_curves(etas, 0.3, 100, seed, censor=7.0), Barrier(0.3, 1.0), 0.5)
+        got = fit_exponent(etas, exponential_curves(etas, 0.3, 100, seed, censor=7.0), Barrier(0.3, 1.0, 1.0), 0.5)
         covered += got.fitted.low <= 0.3 <= got.fitted.high
     assert covered >= 50
 
@@ -155,9 +171,9 @@ def test_step_sizes_without_exits_do_not_count() -> None:
     etas = [0.02, 0.1, 0.2]
     curves = exponential_curves(etas, 0.3, 100, seed=2, censor=50.0)
     assert not curves[0].observed.any()
-    got = fit_exponent(etas, curves, Barrier(0.3, 1.0), 0.5)
+    got = fit_exponent(etas, curves, Barrier(0.3, 1.0, 1.0), 0.5)
     assert got.step_sizes.tolist() == [0.1, 0.2]
     with pytest.raises(
         ValueError, match=r"two step sizes with at least 10 exits each \(got exits {'0.02': 0, '0.1': \d+}\)"
     ):
-        fit_exponent(etas[:2], curves[:2], Barrier(0.3, 1.0), 0.5)
+        fit_exponent(etas[:2], curves[:2], Barrier(0.3, 1.0, 1.0), 0.5)

@@ -28,10 +28,13 @@ class Barrier(NamedTuple):
     rise : float
         How much f rises from θ* to where the runs should leave, over what the quadratic with the Hessian at θ* rises: 1 for a
         quadratic f. Far from 1, and above all if it is small or negative, because the border lies beyond a saddle, E is too large.
+    noise : float
+        The variance of the gradient there, along the way, over that at θ*: 1 for constant noise. Beyond 1, E is too large.
     """
 
     exponent: float
     rise: float
+    noise: float
 
 
 def exit_barrier(
@@ -66,7 +69,8 @@ def exit_barrier(
     -------
     Barrier
         The exponent: 0 if noise acts along a direction without positive curvature, so that nothing holds the runs; infinite if
-        there is no noise; NaN for more than 2500 parameters. And how far f is quadratic; NaN if there is no such place.
+        there is no noise; NaN for more than 2500 parameters. And how far f is quadratic and the noise constant; NaN if there is no
+        such place.
 
     Examples
     --------
@@ -76,11 +80,11 @@ def exit_barrier(
     >>> half = 0.5**0.5
     >>> f = ef.Objective(ef.MLP([1, 1], bias=False), [[half], [half]], [-half, half])
     >>> found = exit_barrier(f, np.zeros(1), leave=ef.stopping.leave(0.5))
-    >>> round(found.exponent, 12), round(found.rise, 12)
-    (0.25, 1.0)
+    >>> round(found.exponent, 12), round(found.rise, 12), round(found.noise, 12)
+    (0.25, 1.0, 1.0)
     """
     if objective.num_params > DENSE:
-        return Barrier(np.nan, np.nan)
+        return Barrier(np.nan, np.nan, np.nan)
     noise = noise_factor(objective, batch_size) * objective.gradient_covariance(theta_star)
     if gradient_noise == "isotropic":
         noise = np.trace(noise) / len(noise) * np.eye(len(noise))
@@ -89,18 +93,26 @@ def exit_barrier(
     rounding = len(noise) * float(np.finfo(noise.dtype).eps)
     held = curvatures > rounding * np.abs(curvatures).max()
     if (np.diag(turned)[~held] > rounding * np.trace(noise)).any():
-        return Barrier(0.0, np.nan)
+        return Barrier(0.0, np.nan, np.nan)
     if not held.any() or not turned.any():
-        return Barrier(np.inf, np.nan)
+        return Barrier(np.inf, np.nan, np.nan)
     curvature = curvatures[held]
     covariance = turned[np.ix_(held, held)] / (curvature[:, None] + curvature)
     exponent, place = _weakest(curvature, covariance, leave, float(objective.value(theta_star)))
     with np.errstate(over="ignore", invalid="ignore"):
         way, quadratic = vectors[:, held] @ place, curvature @ place**2 / 2
     if not np.isfinite(quadratic):
-        return Barrier(exponent, np.nan)
-    rises = objective.value(theta_star + np.array([[1.0], [-1.0]]) * way) - objective.value(theta_star)
-    return Barrier(exponent, float(rises.min() / quadratic))
+        return Barrier(exponent, np.nan, np.nan)
+    ends = theta_star + np.array([[1.0], [-1.0]]) * way
+    rise = float((objective.value(ends) - objective.value(theta_star)).min() / quadratic)
+    here, *there = (_variance(objective, theta, way, gradient_noise) for theta in (theta_star, *ends))
+    return Barrier(exponent, rise, max(there) / here)
+
+
+def _variance(objective: Objective, theta: FloatArray, way: FloatArray, gradient_noise: str) -> float:
+    if gradient_noise == "isotropic":
+        return float(objective.noise_trace(theta))
+    return float(way @ objective.gradient_covariance(theta) @ way)
 
 
 def _weakest(curvature: FloatArray, covariance: FloatArray, leave: Any, value: float) -> tuple[float, FloatArray]:

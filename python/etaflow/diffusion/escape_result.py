@@ -32,11 +32,11 @@ class EscapeTimes:
     ----------
     data : xarray.Dataset
         By ``step_size``, ``batch_size``, ``gradient_noise`` and ``run``: ``exit_step``, the first step with the run outside, or
-        the last one if it stayed; ``status``: ``left``, ``diverged`` (outside, and not finite), ``inside`` (censored) or ``not begun``;
-        ``left``, whether it left or diverged; ``destination``, the number of its basin, −1 for none. By the
-        first three: ``exits``, and ``mean_steps`` with ``mean_steps_low`` and ``mean_steps_high`` (`Survival.mean`); ``barrier`` and
-        ``barrier_rise`` (`Barrier`) do not depend on the step size. By ``basin``: ``basin_value``, ``basin_verdict`` and ``basin_theta``; number 0
-        is the minimum itself, whose runs came back.
+        the last one if it stayed; ``status``: ``left``, ``diverged`` (outside, and not finite), ``inside`` (censored) or
+        ``not begun``; ``left``, whether it left or diverged; ``destination``, the number of its basin, −1 for none.
+        By the first three: ``exits``, and ``mean_steps`` with ``mean_steps_low`` and ``mean_steps_high`` (`Survival.mean`);
+        ``barrier``, ``barrier_rise`` and ``barrier_noise`` (`Barrier`) do not depend on the step size.
+        By ``basin``: ``basin_value``, ``basin_verdict`` and ``basin_theta``; number 0 is the minimum itself, whose runs came back.
     leave : rule
         What counted as outside.
     level : float
@@ -137,7 +137,12 @@ class EscapeTimes:
             for eta in etas
         ]
         chosen = self._select(step_size=etas[0], **which)
-        return fit_exponent(etas, curves, Barrier(float(chosen.barrier), float(chosen.barrier_rise)), power)
+        return fit_exponent(
+            etas,
+            curves,
+            Barrier(*(float(chosen[name]) for name in ("barrier", "barrier_rise", "barrier_noise"))),
+            power,
+        )
 
     def destinations(
         self, *, step_size: float | None = None, batch_size: int | None = None, gradient_noise: str | None = None
@@ -194,7 +199,8 @@ class EscapeTimes:
             One line.
         """
         left, runs = int(self.data.left.sum()), self.data.sizes["run"]
-        border = f"radius {self.leave.radius:g}" if isinstance(self.leave, stopping.Leave) else repr(self.leave)
+        leave: Any = self.leave
+        border = f"radius {leave.radius:g}" if isinstance(leave, stopping.Leave) else f"f >= {leave.value:g}"
         settings = self.data.left.size // runs
         basins, back = self.data.sizes["basin"] - 1, int((self.data.destination == 0).sum())
         came_back = f", {back} of them would come back" if back else ""
@@ -229,6 +235,7 @@ def assemble(
         "exits": (AXES, exits.left.sum(axis=-1)),
         "barrier": (AXES[1:], barriers[..., 0]),
         "barrier_rise": (AXES[1:], barriers[..., 1]),
+        "barrier_noise": (AXES[1:], barriers[..., 2]),
         "basin_value": ("basin", basins.value),
         "basin_verdict": ("basin", [one.verdict for one in basins.tests]),
         "basin_theta": (("basin", "parameter"), basins.theta),

@@ -74,8 +74,10 @@ class Exponent:
             One line.
         """
         value, low, high = self.fitted
-        exponent, rise = self.predicted
+        exponent, rise, noise = self.predicted
         doubt = "" if 0.7 < rise < 1.4 else f", where f rises {rise:.2g} of what a quadratic does"
+        if noise > 1.4:
+            doubt += f", where the noise is {noise:.2g} of what it is at the minimum"
         if exponent < self.step_sizes.max():
             doubt += ", which is not large beside the step sizes"
         fit = f"{value:.3g} [{low:.3g}, {high:.3g}] from {len(self.times)} step sizes"

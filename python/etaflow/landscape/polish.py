@@ -86,7 +86,7 @@ def polish(
 ) -> Polished:
     r"""Go downhill from `theta` to a point with ‖∇f‖ ≤ `tolerance`.
 
-    SciPy's trust-region method with the exact Hessian (``trust-exact``; ``trust-krylov``, which only multiplies with it, for
+    SciPy's trust-region method with the exact Hessian (``trust-exact``; ``trust-ncg``, which only multiplies with it, for
     more than 2500 parameters) goes as far down as f can be told apart from its rounding. Least-norm Newton steps, which look
     at the gradient alone, go on from there: each must lower ‖∇f‖ and must not raise f. So the result is not above its start,
     and a saddle that SGD was near is left downhill.
@@ -194,12 +194,13 @@ class _Polisher:
 
         dense = self.objective.num_params <= DENSE
         curvature = {"hess": self.objective.hessian} if dense else {"hessp": self.objective.hessian_vector}
+        # Not trust-krylov: in SciPy 1.17 it now and then warns of a NaN that depends on what was in memory before.
         radii = {"initial_trust_radius": 0.1 * self.max_step, "max_trust_radius": self.max_step}
         result = minimize(
             self.objective.value_and_gradient,
             start,
             jac=True,
-            method="trust-exact" if dense else "trust-krylov",
+            method="trust-exact" if dense else "trust-ncg",
             callback=_Stall(float(self.objective.value(start)), self.objective.dtype),
             options={"gtol": self.tolerance, "maxiter": self.max_iterations} | radii,
             **curvature,
