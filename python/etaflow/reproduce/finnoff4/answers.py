@@ -179,7 +179,6 @@ def _bands(found: tuple[Measured, ...]) -> Answer:
         YES if off <= GOOD else "nearly" if off <= FAIR else "no",
         (
             f"Averaged over times and numbers: {_listed(found, say)}. These bands are moved by the mean of Θ; around the flow itself, as in "
-            f"the paper, a single weight at a single time may be within as rarely as {percent(worst)} of the time, instead of "
-            f"{percent(best)}."
+            f"the paper, the rarest weight and time is within in {percent(worst)} of the runs, instead of {percent(best)}."
         ),
     )

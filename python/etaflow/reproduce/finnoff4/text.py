@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
     from etaflow.reproduce.finnoff4.findings import Findings, Measured
 
+_THEOREM = """\
+θ^η is SGD with constant step size η, one observation per step, and θ̄ the gradient flow from the same start, at time t = kη after k
+steps. The theorem: as η → 0 the fluctuations Θ = (θ^η − θ̄)/√η come to have the law of θ̃, the solution of a linear stochastic differential
+equation: Gaussian with mean 0 and the covariance Σ(t) that solves Σ' = AΣ + ΣAᵀ + R along the flow, with A = −∇²f and the covariance R of
+one observation's gradient. Nothing about it is fitted to the runs."""
+
 _COVARIANCE = """\
 S is the covariance of the runs. “By chance” is the error of an exactly Gaussian ensemble of the same size: its root mean square, and
 what it exceeds once in twenty times. “Without chance” estimates the error of SGD's own covariance from products of independent groups
@@ -61,7 +67,8 @@ def to_markdown(findings: Findings) -> str:
     str
         What ``summary.md`` holds.
     """
-    parts = ["# Finnoff (1992), Theorem 4.1: are SGD's fluctuations around the gradient flow a Gaussian diffusion?"]
+    title = "# Finnoff (1992), Theorem 4.1: are SGD's fluctuations around the gradient flow a Gaussian diffusion?"
+    parts = [title, _flat(_THEOREM)]
     if not findings.complete:
         done = f"{len(findings.measured)} of {len(findings.settings.protocol.problems)} problems are finished"
         parts.append(partial(done, findings.resume_command))
