@@ -37,6 +37,7 @@ PROVED = np.array([4.0, 100.0, 1e3, 1e5, 1e7, 1e9])
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etaflow.reproduce.finnoff3.measured.log10_proved", lambda *_: PROVED)
+        patch.setattr("etaflow.reproduce._kit.figures.DPI", 50)
         yield
 
 

@@ -107,7 +107,9 @@ class Measured:
     @cached_property
     def euler_power(self) -> PowerLaw | None:
         """The same of sup‖gradient descent − flow‖, not squared."""
-        return self._fit(np.tile(self.data["euler_sup"].values[:, -1:], 2))  # nothing is random: an interval of no length
+        return self._fit(
+            np.tile(self.data["euler_sup"].values[:, -1:], 2)
+        )  # nothing is random: an interval of no length
 
     @property
     def constants(self) -> Array:
