@@ -19,7 +19,7 @@ from reference import oracle_of
 KINKED = {"relu", "leaky_relu"}
 BOUNDED = {"tanh", "logistic", "arctan", "sin"}
 OUTPUTS = [("square", "identity"), ("square", "tanh"), ("log", "logistic"), ("softmax", "identity")]
-HIDDEN = ["tanh", "logistic", "arctan", "sin", "relu", "leaky_relu", "identity", "softplus", "gelu"]
+HIDDEN = ["logistic", "arctan", "sin", "leaky_relu", "identity", "softplus", "gelu"]
 NAMES = [f"A{i}" for i in (1, 2, 3, 4, 5)] + [
     *("A6, A7", "A8", "Lemma 3.1 i", "Lemma 3.1 ii", "Theorem 3.2 i", "Theorem 3.2 ii", "Theorem 4.1")
 ]
@@ -34,8 +34,14 @@ def verdicts(objective: ef.Objective) -> dict[str, str]:
     return {row.name: row.verdict for row in ef.theory.check_conditions(objective)}
 
 
-@pytest.mark.parametrize(("loss", "output"), OUTPUTS)
-@pytest.mark.parametrize("activation", HIDDEN)
+@pytest.mark.parametrize(
+    ("activation", "loss", "output"),
+    [
+        *((activation, *pair) for activation in ("tanh", "relu") for pair in OUTPUTS),
+        *((activation, *OUTPUTS[i % 4]) for i, activation in enumerate(HIDDEN * 2)),
+        *(("softplus", *pair) for pair in OUTPUTS[2:]),
+    ],
+)
 def test_the_verdicts(activation: str, loss: str, output: str) -> None:
     """Smoothness decides A4 and A8; depth and a bounded error at the output decide linear growth."""
     for hidden in (1, 2) if activation in {"tanh", "relu", "softplus"} else (1,):
