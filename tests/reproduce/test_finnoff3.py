@@ -37,7 +37,6 @@ PROVED = np.array([4.0, 100.0, 1e3, 1e5, 1e7, 1e9])
 def quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etaflow.reproduce.finnoff3.measured.log10_proved", lambda *_: PROVED)
-        patch.setattr("etaflow.reproduce._kit.figures.DPI", 50)
         yield
 
 
@@ -48,13 +47,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(folder: Path) -> "Result":
-    return finnoff_3(out=folder, protocol=TINY, seed=SEED, threads=1)
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_figures(patch)
+        return finnoff_3(out=folder, protocol=TINY, seed=SEED, threads=1)
 
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are drawn, but not written, which takes longest."""
-    monkeypatch.setattr("etaflow.reproduce.finnoff3.experiment.save", lambda *_: [])
+    leave_out_figures(monkeypatch)
+
+
+def leave_out_figures(patch: pytest.MonkeyPatch) -> None:
+    """Draw them, but do not write them, which takes longest."""
+    patch.setattr("etaflow.reproduce.finnoff3.experiment.save", lambda *_: [])
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -67,14 +72,17 @@ def summary(folder: Path) -> dict[str, Any]:
     return content
 
 
-def test_every_file_is_written(result: "Result", folder: Path) -> None:
-    assert result.complete
-    assert set(PRODUCTS) == set(result.files)
-    assert {file.name for file in folder.iterdir()} == {*PRODUCTS, "settings.json", "checkpoints"}
-    for file in result.files.values():
+@pytest.mark.slow
+def test_every_file_is_written(result: "Result", tmp_path: Path) -> None:
+    whole = finnoff_3(out=tmp_path / "out", protocol=TINY, seed=SEED)
+    assert whole.complete
+    assert set(PRODUCTS) == set(whole.files)
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {*PRODUCTS, "settings.json", "checkpoints"}
+    for file in whole.files.values():
         assert file.stat().st_size > 500
-    assert (folder / "figure-rate.png").read_bytes().startswith(b"\x89PNG")
-    assert repr(result).startswith("Result(powers of η: 1-2-1 ")
+    assert (tmp_path / "out" / "figure-rate.png").read_bytes().startswith(b"\x89PNG")
+    assert whole.files["runs.csv"].read_bytes() == result.files["runs.csv"].read_bytes()
+    assert repr(whole).startswith("Result(powers of η: 1-2-1 ")
 
 
 @pytest.mark.parametrize("name", NAMES)
