@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 UNRESOLVED = -1
 """The basin of a run that did not come to rest, or did not leave."""
 
-SMALLER = 1e-4
+SMALLER = 1e-3
 """The flow goes on until the gradient is by this factor smaller than the median where it began; Newton's method does the rest."""
 
-FLOW_STEPS = 20_000
-"""The most steps of a flow: one that is not at rest then goes on for ever."""
+EXPLICIT_STEPS, FLOW_STEPS = 10_000, 20_000
+"""The most steps of a flow, first explicit, where thousands cost little, then by what suits: one not at rest then goes on for ever."""
+
+EXPLICIT_SHARE, FLOW_SHARE = 0.4, 0.5
+"""What the progress counts the explicit steps and all of the flow for; polishing is the rest."""
 
 NEAR = 1e-4
 """Points so near, relative to 1 + ‖θ‖, with values that agree by `ALIKE`, are the same."""
@@ -105,38 +109,41 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
     if rows.size == 0:
         return Rest(ends, complete=True)
     small = SMALLER * float(np.median(slopes[np.isfinite(slopes)]))
-    path = flow(
-        objective,
-        theta[rows],
-        t=math.inf,
-        stop_when=("grad_norm", small),
-        rtol=1e-6,
-        max_steps=FLOW_STEPS,
-        threads=threads,
-        progress=lambda part: report(part / 2),
+    relax = partial(flow, objective, t=math.inf, stop_when=("grad_norm", small), rtol=1e-6, threads=threads)
+    path = relax(
+        theta[rows], method="explicit", max_steps=EXPLICIT_STEPS, progress=lambda part: report(EXPLICIT_SHARE * part)
     )
-    still = path.status == "stopped"
+    reached, status = path.theta, path.status
+    slow = status == "exhausted"
+    if slow.any() and not (status == "interrupted").any():
+        late = relax(
+            reached[slow],
+            max_steps=FLOW_STEPS,
+            progress=lambda part: report(EXPLICIT_SHARE + (FLOW_SHARE - EXPLICIT_SHARE) * part),
+        )
+        reached[slow], status[slow] = late.theta, late.status
+    still, complete = status == "stopped", not (status == "interrupted").any()
     if not still.any():
-        return Rest(ends, complete=not (path.status == "interrupted").any())
-    moved = float(np.median(np.abs(path.theta - theta[rows])[still].max(axis=-1)))
+        return Rest(ends, complete)
+    moved = float(np.median(np.abs(reached - theta[rows])[still].max(axis=-1)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "interrupted after", RuntimeWarning)  # escape_times has its own words
         polished = polish(
             objective,
-            path.theta[still],
+            reached[still],
             max_step=min(1.0, 0.1 * max(moved, NEAR)),
-            progress=lambda part: report((1 + part) / 2),
+            progress=lambda part: report(FLOW_SHARE + (1 - FLOW_SHARE) * part),
         )
     ends[rows[still]] = np.where(polished.converged[:, None], polished.theta, np.nan)
-    broken = (path.status == "interrupted").any() or (polished.message == INTERRUPTED).any()
-    return Rest(ends, complete=not broken)
+    return Rest(ends, complete and not (polished.message == INTERRUPTED).any())
 
 
 def tell_apart(objective: Objective, theta_star: FloatArray, ends: FloatArray) -> tuple[Basins, npt.NDArray[np.int64]]:
     """Return the different points among `theta_star` and `ends`, and which of them each end is.
 
-    What `point_test` does not call stationary, as an end far out on a slope that falls for ever, is none. Two are the same if f agrees and they are near each other after hidden units are matched (`symmetry_distance`), or, where the
-    Hessian is singular, as along a valley of minima, if they predict the same for all the data.
+    What `point_test` does not call stationary, as an end far out on a slope that falls for ever, is none of them. Two are the
+    same if f agrees and they are near each other after hidden units are matched (`symmetry_distance`), or, where the Hessian
+    is singular, as along a valley of minima, if they predict the same for all the data.
 
     Parameters
     ----------
