@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 import etaflow as ef
-from etaflow.theory import chain_exit_time, mean_exit_time
+from etaflow.theory import chain_exit_time, exit_exponent, mean_exit_time
 from two_wells import escape, gaussian_exit, negative, sgd_moves, shallow, wells
 
 Z = float(norm.ppf(0.9995))
@@ -81,6 +81,24 @@ def test_the_diffusion_is_approached_where_the_ball_shrinks_with_the_noise() -> 
         excess.append(mean / float(diffusion) - 1)
     assert 0 < excess[1] < 0.25
     assert 2.5 < excess[0] / excess[1] < 6  # √16 = 4
+
+
+def test_the_exponents_of_sgd_and_of_its_twin() -> None:
+    """f = 1 + θ² with the noise ±2: each 99.9 % interval holds its own large-deviation exponent, not the other (seed 7).
+
+    Of Gaussian noise it is r²/2, what the stationary covariance says. That of a coin, which is bounded, is larger: the root of
+    the cumulant generating function, integrated, by `exit_exponent`.
+    """
+    f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0], [1.0]], [-1.0, 1.0])
+    etas, radius = [0.03, 0.036, 0.045, 0.06], 0.6
+    options: dict[str, Any] = {"leave": radius, "steps": 10**6, "seed": 7, "level": 0.999, "destinations": False}
+    coin = float(exit_exponent(lambda x: np.stack([2 * x - 2, 2 * x + 2]), 0.0, -radius, radius))
+    table = ef.escape_times(f, [0.0], step_size=etas, runs=3000, **options)
+    twin = ef.escape_times(f, [0.0], step_size=[0.04, 0.045, 0.06], runs=1000, gradient_noise="gaussian", **options)
+    sgd, gaussian = table.exponent(), twin.exponent()
+    assert gaussian.predicted.exponent == pytest.approx(radius**2 / 2, rel=1e-12)
+    assert gaussian.fitted.low < radius**2 / 2 < gaussian.fitted.high < coin
+    assert radius**2 / 2 < sgd.fitted.low < coin < sgd.fitted.high
 
 
 def test_destinations_by_the_signs_of_the_slope() -> None:
