@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
+    from etaflow.landscape import linear_networks, symmetry
     from etaflow.landscape.point import point_test
     from etaflow.landscape.polish import polish
     from etaflow.problem import datasets
@@ -53,6 +54,7 @@ __all__ = [
     "escape_times",
     "flow",
     "fluctuations",
+    "linear_networks",
     "load",
     "modified_equation",
     "plots",
@@ -67,6 +69,7 @@ __all__ = [
     "stochastic_gradient_method",
     "stopping",
     "svag",
+    "symmetry",
     "theory",
 ]
 
@@ -85,6 +88,7 @@ _HOMES = {
     "escape_times": "diffusion.escape:escape_times",
     "flow": "dynamics.flow:flow",
     "fluctuations": "diffusion.fluctuations:fluctuations",
+    "linear_networks": "landscape.linear_networks",
     "load": "dynamics.runs:load",
     "modified_equation": "diffusion.modified:modified_equation",
     "plots": "faces.plots",
@@ -99,6 +103,7 @@ _HOMES = {
     "stochastic_gradient_method": "dynamics.generic:stochastic_gradient_method",
     "stopping": "dynamics.stopping",
     "svag": "diffusion.modified:svag",
+    "symmetry": "landscape.symmetry",
     "theory": "theory",
 }
 
