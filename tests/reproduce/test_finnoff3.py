@@ -129,6 +129,9 @@ def test_the_summary_is_of_the_table(result: "Result", folder: Path) -> None:
         means = (sups**2).mean(axis=1)
         np.testing.assert_allclose(one["at_t"]["constant"], means / sizes, rtol=1e-12)
         assert one["power"]["slope"] == pytest.approx(np.polyfit(np.log(sizes), np.log(means), 1)[0], rel=1e-9)
+        sampling = np.array([float(row["sup_sgd_descent"]) for row in rows if row["problem"] == name]).reshape(3, 6)
+        slope = np.polyfit(np.log(sizes), np.log((sampling**2).mean(axis=1)), 1)[0]
+        assert one["sampling_power"]["slope"] == pytest.approx(slope, rel=1e-9)
         low, high = one["at_t"]["constant_low"], one["at_t"]["constant_high"]
         bounds = max(high) * sizes[:, None] / np.array(one["deltas"]) ** 2
         np.testing.assert_allclose(one["tails"]["exceedance_bound"], bounds, rtol=1e-12)
