@@ -1,0 +1,68 @@
+"""Linear networks, which can be solved: every critical point, its loss, its curvature, and the theorems about them.
+
+A network without activation functions computes W_{H+1} ⋯ W_1 x. Its loss Σ‖y_i − W_{H+1} ⋯ W_1 x_i‖² is not convex, but all its critical
+points are known (Baldi and Hornik 1989; Kawaguchi 2016). Data have an observation per row, and losses are sums, as in the sources.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etaflow.landscape.linear_networks.conditions import Assumption, LinearConditions, kawaguchi_conditions
+    from etaflow.landscape.linear_networks.critical import critical_point
+    from etaflow.landscape.linear_networks.curvature import Inertia, inertia
+    from etaflow.landscape.linear_networks.enumeration import CriticalPoints, critical_points, iterate_critical_points
+    from etaflow.landscape.linear_networks.least_squares import LeastSquares, ols
+    from etaflow.landscape.linear_networks.network import linear_objective
+    from etaflow.landscape.linear_networks.point import CriticalPoint, transform
+
+__all__ = [
+    "Assumption",
+    "CriticalPoint",
+    "CriticalPoints",
+    "Inertia",
+    "LeastSquares",
+    "LinearConditions",
+    "critical_point",
+    "critical_points",
+    "inertia",
+    "iterate_critical_points",
+    "kawaguchi_conditions",
+    "linear_objective",
+    "ols",
+    "transform",
+]
+
+# The module of this package that each public name lives in.
+_HOMES = {
+    "Assumption": "conditions",
+    "CriticalPoint": "point",
+    "CriticalPoints": "enumeration",
+    "Inertia": "curvature",
+    "LeastSquares": "least_squares",
+    "LinearConditions": "conditions",
+    "critical_point": "critical",
+    "critical_points": "enumeration",
+    "inertia": "curvature",
+    "iterate_critical_points": "enumeration",
+    "kawaguchi_conditions": "conditions",
+    "linear_objective": "network",
+    "ols": "least_squares",
+    "transform": "point",
+}
+
+
+def _lookup(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'etaflow.linear_networks' has no attribute {name!r}")
+    return getattr(import_module(f"etaflow.landscape.linear_networks.{_HOMES[name]}"), name)
+
+
+if not TYPE_CHECKING:  # type checkers take the imports above, and see an unknown name as what it is
+    __getattr__ = _lookup
+
+
+def __dir__() -> list[str]:
+    return __all__
