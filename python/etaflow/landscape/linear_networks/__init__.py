@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etaflow.landscape.linear_networks.conditions import Assumption, LinearConditions, kawaguchi_conditions
+    from etaflow.landscape.linear_networks.convexity import Witness, convexity_witnesses
     from etaflow.landscape.linear_networks.critical import critical_point
     from etaflow.landscape.linear_networks.curvature import Inertia, inertia
     from etaflow.landscape.linear_networks.enumeration import CriticalPoints, critical_points, iterate_critical_points
     from etaflow.landscape.linear_networks.least_squares import LeastSquares, ols
+    from etaflow.landscape.linear_networks.line import Line, loss_along
     from etaflow.landscape.linear_networks.network import linear_objective
     from etaflow.landscape.linear_networks.point import CriticalPoint, transform
+    from etaflow.landscape.linear_networks.residual import ResidualReport, residual_orthogonality
 
 __all__ = [
     "Assumption",
@@ -24,14 +27,20 @@ __all__ = [
     "CriticalPoints",
     "Inertia",
     "LeastSquares",
+    "Line",
     "LinearConditions",
+    "ResidualReport",
+    "Witness",
+    "convexity_witnesses",
     "critical_point",
     "critical_points",
     "inertia",
     "iterate_critical_points",
     "kawaguchi_conditions",
     "linear_objective",
+    "loss_along",
     "ols",
+    "residual_orthogonality",
     "transform",
 ]
 
@@ -42,14 +51,20 @@ _HOMES = {
     "CriticalPoints": "enumeration",
     "Inertia": "curvature",
     "LeastSquares": "least_squares",
+    "Line": "line",
     "LinearConditions": "conditions",
+    "ResidualReport": "residual",
+    "Witness": "convexity",
+    "convexity_witnesses": "convexity",
     "critical_point": "critical",
     "critical_points": "enumeration",
     "inertia": "curvature",
     "iterate_critical_points": "enumeration",
     "kawaguchi_conditions": "conditions",
     "linear_objective": "network",
+    "loss_along": "line",
     "ols": "least_squares",
+    "residual_orthogonality": "residual",
     "transform": "point",
 }
 
