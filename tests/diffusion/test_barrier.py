@@ -69,10 +69,19 @@ def test_rise_is_one_for_a_quadratic_and_for_small_balls() -> None:
     for leave in (ef.stopping.leave(3.0), ef.stopping.above("loss", 100.0)):
         assert exit_barrier(f, theta, leave=leave).rise == pytest.approx(1.0, rel=1e-9)
     small = exit_barrier(CASE.objective, minimum(), leave=ef.stopping.leave(1e-3))
-    assert small[1:] == pytest.approx((1.0, 1.0), abs=0.01)
+    assert small[1:3] == pytest.approx((1.0, 1.0), abs=0.01)
     assert exit_barrier(CASE.objective, minimum(), leave=ef.stopping.leave(1e-4), gradient_noise="isotropic").noise == (
         pytest.approx(1.0, abs=0.01)
     )
+
+
+def test_the_crowd_is_the_mean_height_of_the_stationary_law() -> None:
+    """E ½‖x‖² = tr Σ/2 and E ½xᵀHx = tr HΣ/2 for η = 1, over the border's r²/2 and level − f(θ*)."""
+    f, theta = CASE.objective, minimum()
+    ball = exit_barrier(f, theta, leave=ef.stopping.leave(0.2))
+    assert ball.crowd == pytest.approx(np.trace(stationary("sampling")) / 0.2**2, rel=1e-9)
+    level = exit_barrier(f, theta, leave=ef.stopping.above("loss", float(f.value(theta)) + 0.03))
+    assert level.crowd == pytest.approx(np.trace(f.hessian(theta) @ stationary("sampling")) / 2 / 0.03, rel=1e-9)
 
 
 def test_noise_at_the_border_along_the_way() -> None:
@@ -143,16 +152,19 @@ def exponential_curves(etas: Any, exponent: float, runs: int, seed: int, censor:
 def test_the_fit_is_weighted_least_squares() -> None:
     etas = [0.1, 0.12, 0.2]
     curves = exponential_curves(etas, 0.4, 200, seed=1, censor=20.0)
-    got = fit_exponent(etas, curves, Barrier(0.4, 1.0, 1.0), 0.5)
+    got = fit_exponent(etas, curves, Barrier(0.4, 1.0, 1.0, 0.0), 0.5)
     logs = np.log([one.mean().value for one in curves]) - np.log(etas) / 2
     weights = np.sqrt([one.observed.sum() for one in curves])
     slope, intercept = np.polyfit(1 / np.array(etas), logs, 1, w=weights)
     np.testing.assert_allclose([got.fitted.value, got.intercept], [slope, intercept], rtol=1e-10)
     np.testing.assert_allclose(got.at(etas[1]), np.exp(slope / etas[1] + intercept) * np.sqrt(etas[1]), rtol=1e-12)
     assert repr(got).endswith("from 3 step sizes; predicted 0.4)")
-    doubtful = fit_exponent(etas, curves, Barrier(0.1, 0.2, 3.0), 0.5)
+    doubtful = fit_exponent(etas, curves, Barrier(0.1, 0.2, 3.0, 0.0), 0.5)
     doubts = ["f rises 0.2 of what a quadratic does", "the noise is 3 of what it is at the minimum"]
-    assert f"where {doubts[0]}, where {doubts[1]}, which is not large beside the step sizes" in repr(doubtful)
+    assert (
+        f"where {doubts[0]}, where {doubts[1]}, but at η = 0.2 runs come to the border without a rare chance"
+        in repr(doubtful)
+    )
 
 
 def test_the_interval_of_the_fit_covers() -> None:
@@ -162,7 +174,7 @@ def test_the_interval_of_the_fit_covers() -> None:
     """
     etas, covered = [0.1, 0.13, 0.2], 0
     for seed in range(60):
-        got = fit_exponent(etas, exponential_curves(etas, 0.3, 100, seed, censor=7.0), Barrier(0.3, 1.0, 1.0), 0.5)
+        got = fit_exponent(etas, exponential_curves(etas, 0.3, 100, seed, censor=7.0), Barrier(0.3, 1.0, 1.0, 0.0), 0.5)
         covered += got.fitted.low <= 0.3 <= got.fitted.high
     assert covered >= 50
 
@@ -171,9 +183,9 @@ def test_step_sizes_without_exits_do_not_count() -> None:
     etas = [0.02, 0.1, 0.2]
     curves = exponential_curves(etas, 0.3, 100, seed=2, censor=50.0)
     assert not curves[0].observed.any()
-    got = fit_exponent(etas, curves, Barrier(0.3, 1.0, 1.0), 0.5)
+    got = fit_exponent(etas, curves, Barrier(0.3, 1.0, 1.0, 0.0), 0.5)
     assert got.step_sizes.tolist() == [0.1, 0.2]
     with pytest.raises(
         ValueError, match=r"two step sizes with at least 10 exits each \(got exits {'0.02': 0, '0.1': \d+}\)"
     ):
-        fit_exponent(etas[:2], curves[:2], Barrier(0.3, 1.0, 1.0), 0.5)
+        fit_exponent(etas[:2], curves[:2], Barrier(0.3, 1.0, 1.0, 0.0), 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_warnings() -> None:
     with pytest.warns(RuntimeWarning, match="theta_star is a strict saddle"):
         table = ef.escape_times(wells(), top, step_size=0.01, runs=2, leave=0.1, steps=10)
     assert float(table.data.barrier.squeeze()) == 0
+
+
+def test_the_threshold_of_gradient_descent_where_the_true_one_is_costly(monkeypatch: pytest.MonkeyPatch) -> None:
+    f, theta = wells(), shallow()
+    between = (ef.stability_threshold(f, theta) + 2 / float(f.hessian(theta)[0, 0])) / 2
+    with pytest.warns(RuntimeWarning, match="is beyond"):
+        escape(step_size=between, runs=2, steps=5)
+    monkeypatch.setattr(sys.modules["etaflow.diffusion.escape"], "COSTLY", 1.0)
+    escape(step_size=between, runs=2, steps=5)
 
 
 def test_steps_or_time() -> None:

@@ -30,11 +30,15 @@ class Barrier(NamedTuple):
         quadratic f. Far from 1, and above all if it is small or negative, because the border lies beyond a saddle, E is too large.
     noise : float
         The variance of the gradient there, along the way, over that at θ*: 1 for constant noise. Beyond 1, E is too large.
+    crowd : float
+        η·crowd is the mean height of the stationary law, in ½‖x‖² or in f, over that of the border. From about ½ on the runs come to
+        the border without a rare chance, above all in many dimensions, and E says nothing: see it to be small.
     """
 
     exponent: float
     rise: float
     noise: float
+    crowd: float
 
 
 def exit_barrier(
@@ -69,8 +73,7 @@ def exit_barrier(
     -------
     Barrier
         The exponent: 0 if noise acts along a direction without positive curvature, so that nothing holds the runs; infinite if
-        there is no noise; NaN for more than 2500 parameters. And how far f is quadratic and the noise constant; NaN if there is no
-        such place.
+        there is no noise; NaN for more than 2500 parameters. And what it assumes; NaN where that has no meaning.
 
     Examples
     --------
@@ -84,7 +87,7 @@ def exit_barrier(
     (0.25, 1.0, 1.0)
     """
     if objective.num_params > DENSE:
-        return Barrier(np.nan, np.nan, np.nan)
+        return Barrier(np.nan, np.nan, np.nan, np.nan)
     noise = noise_factor(objective, batch_size) * objective.gradient_covariance(theta_star)
     if gradient_noise == "isotropic":
         noise = np.trace(noise) / len(noise) * np.eye(len(noise))
@@ -93,20 +96,20 @@ def exit_barrier(
     rounding = len(noise) * float(np.finfo(noise.dtype).eps)
     held = curvatures > rounding * np.abs(curvatures).max()
     if (np.diag(turned)[~held] > rounding * np.trace(noise)).any():
-        return Barrier(0.0, np.nan, np.nan)
+        return Barrier(0.0, np.nan, np.nan, np.inf)
     if not held.any() or not turned.any():
-        return Barrier(np.inf, np.nan, np.nan)
+        return Barrier(np.inf, np.nan, np.nan, 0.0)
     curvature = curvatures[held]
     covariance = turned[np.ix_(held, held)] / (curvature[:, None] + curvature)
-    exponent, place = _weakest(curvature, covariance, leave, float(objective.value(theta_star)))
+    exponent, place, crowd = _weakest(curvature, covariance, leave, float(objective.value(theta_star)))
     with np.errstate(over="ignore", invalid="ignore"):
         way, quadratic = vectors[:, held] @ place, curvature @ place**2 / 2
     if not np.isfinite(quadratic):
-        return Barrier(exponent, np.nan, np.nan)
+        return Barrier(exponent, np.nan, np.nan, crowd)
     ends = theta_star + np.array([[1.0], [-1.0]]) * way
     rise = float((objective.value(ends) - objective.value(theta_star)).min() / quadratic)
     here, *there = (_variance(objective, theta, way, gradient_noise) for theta in (theta_star, *ends))
-    return Barrier(exponent, rise, max(there) / here)
+    return Barrier(exponent, rise, max(there) / here, crowd)
 
 
 def _variance(objective: Objective, theta: FloatArray, way: FloatArray, gradient_noise: str) -> float:
@@ -115,11 +118,14 @@ def _variance(objective: Objective, theta: FloatArray, way: FloatArray, gradient
     return float(way @ objective.gradient_covariance(theta) @ way)
 
 
-def _weakest(curvature: FloatArray, covariance: FloatArray, leave: Any, value: float) -> tuple[float, FloatArray]:
-    # The exponent, and the place on the border where the quasi-potential is least; coordinates along eigenvectors of H.
+def _weakest(
+    curvature: FloatArray, covariance: FloatArray, leave: Any, value: float
+) -> tuple[float, FloatArray, float]:
+    # The exponent, the place on the border where the quasi-potential is least, along eigenvectors of H, and the crowd.
     if isinstance(leave, Leave):
         root, height = np.ones_like(curvature), leave.radius * leave.radius / 2
     else:
         root, height = np.sqrt(curvature), leave.value - value
     eigenvalues, vectors = np.linalg.eigh(root[:, None] * covariance * root)
-    return height / float(eigenvalues[-1]), np.sqrt(2 * height) * vectors[:, -1] / root
+    place = np.sqrt(2 * height) * vectors[:, -1] / root
+    return height / float(eigenvalues[-1]), place, float(eigenvalues.sum()) / 2 / height

@@ -125,7 +125,8 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
     still, complete = status == "stopped", not (status == "interrupted").any()
     if not still.any():
         return Rest(ends, complete)
-    moved = float(np.median(np.abs(reached - theta[rows])[still].max(axis=-1)))
+    with np.errstate(over="ignore"):
+        moved = float(np.median(np.linalg.norm(reached - theta[rows], axis=-1)[still]))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "interrupted after", RuntimeWarning)  # escape_times has its own words
         polished = polish(

@@ -35,7 +35,7 @@ class EscapeTimes:
         the last one if it stayed; ``status``: ``left``, ``diverged`` (outside, and not finite), ``inside`` (censored) or
         ``not begun``; ``left``, whether it left or diverged; ``destination``, the number of its basin, −1 for none.
         By the first three: ``exits``, and ``mean_steps`` with ``mean_steps_low`` and ``mean_steps_high`` (`Survival.mean`);
-        ``barrier``, ``barrier_rise`` and ``barrier_noise`` (`Barrier`) do not depend on the step size.
+        ``barrier``, ``barrier_rise``, ``barrier_noise`` and ``barrier_crowd`` (`Barrier`) do not depend on the step size.
         By ``basin``: ``basin_value``, ``basin_verdict`` and ``basin_theta``; number 0 is the minimum itself, whose runs came back.
     leave : rule
         What counted as outside.
@@ -121,9 +121,9 @@ class EscapeTimes:
         -------
         Exponent
             E with its bootstrap interval, beside the prediction. The prediction is of η → 0, a quadratic f and Gaussian noise of
-            constant covariance, as near the minimum: with E/η of 2 to 5 expect deviations of tens of per cent, for E < η and beyond
-            a saddle (`Barrier.rise`) it says nothing. The noise of a batch, bounded and skewed, differs from its Gaussian
-            twin at any fixed distance.
+            constant covariance, as near the minimum: with E/η of 2 to 5 expect deviations of tens of per cent, for E < η, beyond a
+            saddle or in a crowd (`Barrier`) it says nothing. The noise of a batch is bounded and may be skewed: at a fixed
+            distance its E differs from the Gaussian twin's even for η → 0 (`etaflow.theory.exit_exponent` has both, in one dimension).
 
         Raises
         ------
@@ -140,7 +140,7 @@ class EscapeTimes:
         return fit_exponent(
             etas,
             curves,
-            Barrier(*(float(chosen[name]) for name in ("barrier", "barrier_rise", "barrier_noise"))),
+            Barrier(*(float(chosen[name]) for name in ("barrier", "barrier_rise", "barrier_noise", "barrier_crowd"))),
             power,
         )
 
@@ -236,6 +236,7 @@ def assemble(
         "barrier": (AXES[1:], barriers[..., 0]),
         "barrier_rise": (AXES[1:], barriers[..., 1]),
         "barrier_noise": (AXES[1:], barriers[..., 2]),
+        "barrier_crowd": (AXES[1:], barriers[..., 3]),
         "basin_value": ("basin", basins.value),
         "basin_verdict": ("basin", [one.verdict for one in basins.tests]),
         "basin_theta": (("basin", "parameter"), basins.theta),

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FEWEST = 10
 """So many exits a step size needs to count."""
 
+CROWDED = 0.5
+"""With `Barrier.crowd` times η beyond this exits are not rare."""
+
 RESAMPLES = 4_999
 SEED = 20
 
@@ -74,12 +77,13 @@ class Exponent:
             One line.
         """
         value, low, high = self.fitted
-        exponent, rise, noise = self.predicted
+        exponent, rise, noise, crowd = self.predicted
+        largest = float(self.step_sizes.max())
         doubt = "" if 0.7 < rise < 1.4 else f", where f rises {rise:.2g} of what a quadratic does"
         if noise > 1.4:
             doubt += f", where the noise is {noise:.2g} of what it is at the minimum"
-        if exponent < self.step_sizes.max():
-            doubt += ", which is not large beside the step sizes"
+        if exponent < largest or crowd * largest > CROWDED:
+            doubt += f", but at η = {largest:g} runs come to the border without a rare chance"
         fit = f"{value:.3g} [{low:.3g}, {high:.3g}] from {len(self.times)} step sizes"
         return f"Exponent({fit}; predicted {exponent:.3g}{doubt})"
 
