@@ -9,25 +9,19 @@ import numpy as np
 
 from etaflow._checks import check_ndim, check_positive_number
 from etaflow.landscape.polish import DENSE
+from etaflow.landscape.verdict.evidence import gather, walk
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from etaflow._checks import FloatArray
+    from etaflow.landscape.verdict.evidence import Evidence
     from etaflow.problem.objective import Objective
-
-    Float64Array = npt.NDArray[np.float64]
 
 MINIMUM = "minimum"
 DEGENERATE = "degenerate minimum candidate"
 SADDLE = "strict saddle"
 NOT_STATIONARY = "not stationary"
-
-MARGIN = 16
-"""What is computed is trusted beyond so many units of its rounding."""
-
-WALK = np.geomspace(1e-6, 1.0, 25)
-"""So far, in units of 1 + ‖θ‖, f is followed along the direction of most negative curvature."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,110 +139,61 @@ def point_test(objective: Objective, theta: npt.ArrayLike, *, tolerance: float |
     """
     parameters = objective.check_theta(theta)
     check_ndim("theta", parameters, 1)
+    near = nearness(objective, tolerance)
+    return judge(objective, gather(objective, parameters, dense=DENSE), near)
+
+
+def nearness(objective: Objective, tolerance: float | None) -> float:
+    """Return the checked tolerance of `point_test`, or its default.
+
+    Returns
+    -------
+    float
+        64·√ε by default.
+    """
     eps = float(np.finfo(objective.dtype).eps)
-    near = 64 * eps**0.5 if tolerance is None else check_positive_number("tolerance", tolerance)
-    evidence = _gather(objective, parameters, eps)
-    radius = near * (1 + float(np.linalg.norm(parameters)))
-    invisible = MARGIN * eps * max(abs(evidence.value), float(np.abs(objective.losses(parameters)).mean()))
-    if evidence.newton_step > radius and not evidence.predicted_decrease <= invisible:
-        return evidence.with_verdict(NOT_STATIONARY, _why_not_stationary(evidence, radius))
+    return 64 * eps**0.5 if tolerance is None else check_positive_number("tolerance", tolerance)
+
+
+def judge(objective: Objective, evidence: Evidence, near: float) -> PointTest:
+    """Decide by the evidence: see `point_test`.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    evidence : Evidence
+        The numbers at the point.
+    near : float
+        How near a stationary point must be, relative to 1 + ‖θ‖.
+
+    Returns
+    -------
+    PointTest
+        The verdict.
+    """
+    radius = near * (1 + float(np.linalg.norm(evidence.theta)))
+    if evidence.newton_step > radius and not evidence.predicted_decrease <= evidence.value_rounding:
+        return _verdict(evidence, NOT_STATIONARY, _why_not_stationary(evidence, radius))
     if evidence.lowest < -evidence.eigenvalue_rounding:
-        fall, direction = _walk(objective, parameters, evidence.vector)
-        if fall > invisible:
-            return evidence.with_verdict(SADDLE, _why_saddle(evidence, fall), direction)
-        return evidence.with_verdict(DEGENERATE, _why_degenerate(evidence))
+        fall, direction = walk(objective, evidence.theta, evidence.vectors[:, 0])
+        if fall > evidence.value_rounding:
+            return _verdict(evidence, SADDLE, _why_saddle(evidence, fall), direction)
+        return _verdict(evidence, DEGENERATE, _why_degenerate(evidence))
     if evidence.lowest > evidence.eigenvalue_rounding:
-        return evidence.with_verdict(MINIMUM, _why_minimum(evidence))
-    return evidence.with_verdict(DEGENERATE, _why_degenerate(evidence))
+        return _verdict(evidence, MINIMUM, _why_minimum(evidence))
+    return _verdict(evidence, DEGENERATE, _why_degenerate(evidence))
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    value: float
-    grad_norm: float
-    grad_rounding: float
-    lowest: float
-    highest: float
-    eigenvalue_rounding: float
-    newton_step: float
-    predicted_decrease: float
-    vector: FloatArray
-
-    def with_verdict(self, verdict: str, reason: str, direction: FloatArray | None = None) -> PointTest:
-        numbers = (self.value, self.grad_norm, self.grad_rounding, self.lowest, self.highest, self.eigenvalue_rounding)
-        return PointTest(verdict, reason, *numbers, self.newton_step, self.predicted_decrease, direction)
+def _verdict(evidence: Evidence, verdict: str, reason: str, direction: FloatArray | None = None) -> PointTest:
+    gradient = evidence.value, evidence.grad_norm, evidence.grad_rounding
+    curvature = evidence.lowest, evidence.highest, evidence.eigenvalue_rounding
+    return PointTest(
+        verdict, reason, *gradient, *curvature, evidence.newton_step, evidence.predicted_decrease, direction
+    )
 
 
-def _gather(objective: Objective, theta: FloatArray, eps: float) -> _Evidence:
-    value, gradient = objective.value_and_gradient(theta)
-    dense = len(theta) <= DENSE
-    eigenvalues, vectors = (_spectrum if dense else _spectrum_ends)(objective, theta)
-    largest = float(np.abs(eigenvalues).max())
-    rounding = MARGIN * eps * (_gradient_scale(objective, theta) + largest * float(np.linalg.norm(theta)))
-    blur = len(theta) * eps * largest
-    if dense:
-        newton_step, decrease = _newton(vectors.T @ gradient, eigenvalues, rounding, blur)
-    else:
-        newton_step, decrease = _newton_by_minres(objective, theta, gradient, rounding)
-    norm = float(np.linalg.norm(gradient))
-    ends = float(eigenvalues[0]), float(eigenvalues[-1])
-    return _Evidence(float(value), norm, rounding, *ends, blur, newton_step, decrease, vectors[:, 0])
-
-
-def _gradient_scale(objective: Objective, theta: FloatArray) -> float:
-    rows = max(1, 2**22 // len(theta))  # the memory is bounded: n × d numbers are never held
-    chunks = (objective.sample_gradients(theta, slice(i, i + rows)) for i in range(0, objective.n, rows))
-    total = sum(float(np.linalg.norm(chunk, axis=1).sum()) for chunk in chunks)
-    data = total / objective.n if objective.reduction == "mean" else total
-    return data + 2 * objective.l2 * float(np.linalg.norm(theta))
-
-
-def _spectrum(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    eigenvalues, vectors = np.linalg.eigh(objective.hessian(theta))
-    return eigenvalues, vectors
-
-
-def _spectrum_ends(objective: Objective, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    from scipy.sparse.linalg import eigsh  # noqa: PLC0415 - slow to import
-
-    operator = objective.hessian_operator(theta)
-    start = np.random.default_rng(0).standard_normal(len(theta)).astype(objective.dtype)
-    return eigsh(operator, k=2, which="BE", v0=start)  # type: ignore[no-any-return]
-
-
-def _newton(components: FloatArray, eigenvalues: FloatArray, rounding: float, blur: float) -> tuple[float, float]:
-    excess = np.maximum(np.abs(components) - rounding, 0)
-    curved = np.abs(eigenvalues) > blur
-    if (excess[~curved] > 0).any():
-        return np.inf, np.inf
-    step = excess[curved] / np.abs(eigenvalues[curved])
-    return float(np.linalg.norm(step)), float(step @ excess[curved] / 2)
-
-
-def _newton_by_minres(
-    objective: Objective, theta: FloatArray, gradient: FloatArray, rounding: float
-) -> tuple[float, float]:
-    from scipy.sparse.linalg import minres  # noqa: PLC0415 - slow to import
-
-    if float(np.linalg.norm(gradient)) <= rounding:
-        return 0.0, 0.0
-    step, _ = minres(objective.hessian_operator(theta), gradient, rtol=1e-8)
-    unexplained = float(np.linalg.norm(objective.hessian_vector(theta, step) - gradient))
-    if unexplained > max(rounding, 0.5 * float(np.linalg.norm(gradient))):
-        return np.inf, np.inf
-    return float(np.linalg.norm(step)), abs(float(step @ gradient)) / 2
-
-
-def _walk(objective: Objective, theta: FloatArray, vector: FloatArray) -> tuple[float, FloatArray]:
-    # How far f falls along the better of ±vector, and which it is.
-    lengths = (WALK * (1 + np.linalg.norm(theta))).astype(theta.dtype)
-    values = [objective.value(theta + sign * lengths[:, None] * vector) for sign in (1, -1)]
-    falls = [float(objective.value(theta) - np.nanmin(one)) for one in values]
-    better = int(np.argmax(falls))
-    return falls[better], vector if better == 0 else -vector
-
-
-def _why_not_stationary(evidence: _Evidence, radius: float) -> str:
+def _why_not_stationary(evidence: Evidence, radius: float) -> str:
     flat = f"the gradient norm {evidence.grad_norm:.2g} is beyond rounding ({evidence.grad_rounding:.1g}), "
     if not np.isfinite(evidence.newton_step):
         return flat + "and part of it lies where the curvature is zero within rounding: no stationary point is in sight"
@@ -258,21 +203,21 @@ def _why_not_stationary(evidence: _Evidence, radius: float) -> str:
     )
 
 
-def _why_saddle(evidence: _Evidence, fall: float) -> str:
+def _why_saddle(evidence: Evidence, fall: float) -> str:
     return (
         f"the smallest Hessian eigenvalue {evidence.lowest:.2g} is negative beyond rounding "
         f"({evidence.eigenvalue_rounding:.1g}), and f falls by {fall:.2g} along its eigenvector"
     )
 
 
-def _why_minimum(evidence: _Evidence) -> str:
+def _why_minimum(evidence: Evidence) -> str:
     return (
         f"a zero of the gradient is {evidence.newton_step:.1g} away, and the Hessian's eigenvalues, {evidence.lowest:.2g} to "
         f"{evidence.highest:.2g}, are positive beyond rounding ({evidence.eigenvalue_rounding:.1g})"
     )
 
 
-def _why_degenerate(evidence: _Evidence) -> str:
+def _why_degenerate(evidence: Evidence) -> str:
     return (
         f"stationary, but the smallest Hessian eigenvalue {evidence.lowest:.2g} is zero within rounding "
         f"({evidence.eigenvalue_rounding:.1g}), or f does not fall along its eigenvector: the second order does not decide"

@@ -1,0 +1,115 @@
+"""A proof, rounding included, that a stationary point is near, and how the Hessian is curved there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etaflow.landscape.verdict.balls import GROW, Ball
+from etaflow.landscape.verdict.derivatives import enclosable, enclose_gradient, enclose_hessian
+
+if TYPE_CHECKING:
+    from etaflow._checks import FloatArray
+    from etaflow.landscape.verdict.balls import Array
+    from etaflow.problem.objective import Objective
+
+WORK = 4e10
+"""No certificate is tried beyond so many multiplications for one Hessian."""
+
+LADDER = 4.0 ** np.arange(8)
+"""The boxes that are tried, in units of a few Newton steps."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A theorem on one point, proved by Krawczyk's test in ball arithmetic.
+
+    There is exactly one point θ* with ∇f(θ*) = 0 in a box around θ; its distance is at most `radius`; ∇²f(θ*) has `index`
+    negative eigenvalues, and no eigenvalue nearer to 0 than `curvature`. f is meant with the data as its dtype holds it.
+
+    Attributes
+    ----------
+    radius : float
+        An upper bound of ‖θ* − θ‖.
+    curvature : float
+        A lower bound of |λ| for every eigenvalue λ of ∇²f(θ*), and of the Hessian everywhere in the box.
+    index : int
+        The number of negative eigenvalues: 0 at a minimum.
+    box : float
+        The half-width of the box, in the coordinates of the Hessian's eigenvectors.
+    """
+
+    radius: float
+    curvature: float
+    index: int
+    box: float
+
+
+def certify(
+    objective: Objective, theta: FloatArray, eigenvalues: FloatArray, vectors: FloatArray
+) -> Certificate | None:
+    r"""Try to prove that a non-degenerate stationary point is near θ.
+
+    In the coordinates s of the approximate eigenvectors, θ + Vs, the zeros of G(s) = Vᵀ∇f(θ + Vs) are sought in
+    S = [−ρ, ρ]^d. With D the approximate eigenvalues and M an enclosure of Vᵀ∇²f V over S, Krawczyk's operator
+    K = −D⁻¹G(0) + (I − D⁻¹M)S lies inside S only if G has exactly one zero there, and it is in K (Krawczyk 1969; Moore
+    1977). Then also ‖I − D⁻¹M‖_∞ < 1, so that M is regular along the way from D: by Sylvester's law its inertia, and so the
+    Hessian's, is that of D.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    theta : ndarray, shape (d,)
+        The point.
+    eigenvalues : ndarray, shape (d,)
+        Of ∇²f(θ), approximately.
+    vectors : ndarray, shape (d, d)
+        Its eigenvectors in columns, approximately.
+
+    Returns
+    -------
+    Certificate or None
+        None if nothing could be proved: the Hessian is singular or nearly so, a kink is near, the network is too large or has
+        gelu units.
+    """
+    work = float(objective.n) * sum(objective.net.widths[1:]) * objective.num_params**2
+    if not enclosable(objective) or work > WORK or not np.abs(eigenvalues).min() > 0:
+        return None
+    frame = Ball.exact(vectors)
+    scale = np.asarray(eigenvalues, np.float64)
+    place = np.asarray(theta, np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        gradient = frame.T @ enclose_gradient(objective, Ball.exact(place)).reshape(-1, 1)
+        step = (gradient / scale[:, None]).largest[:, 0]
+        reach = np.abs(frame.mid).sum(axis=1) * GROW
+        for factor in LADDER:
+            box = float(2 * factor * step.max()) + 1e-300
+            hessian = enclose_hessian(objective, Ball(place, box * reach * GROW))
+            found = _krawczyk(frame, frame.T @ (hessian @ frame), scale, step, box)
+            if found is not None:
+                return found
+            if not np.isfinite(hessian.rad).all():
+                return None
+    return None
+
+
+def _krawczyk(frame: Ball, turned: Ball, scale: Array, step: Array, box: float) -> Certificate | None:
+    size = len(scale)
+    contraction = (np.eye(size) - turned / scale[:, None]).largest
+    image = (step + contraction.sum(axis=1) * box * GROW) * GROW
+    gaps = turned.smallest[np.arange(size), np.arange(size)] - _off_diagonal(turned.largest)
+    curvature = float(gaps.min())
+    if not ((image < box).all() and curvature > 0):
+        return None
+    stretch = float((frame.T @ frame).largest.sum(axis=1).max()) * GROW  # ‖V‖₂²
+    radius = np.sqrt(stretch) * np.linalg.norm(image) * GROW
+    return Certificate(float(radius), curvature / stretch / GROW, int((scale < 0).sum()), box)
+
+
+def _off_diagonal(sizes: Array) -> Array:
+    rest = sizes.copy()
+    np.fill_diagonal(rest, 0)
+    return np.asarray(rest.sum(axis=1) * GROW)
