@@ -195,11 +195,21 @@ class _Place:
         here = objective.net.predict(self.theta, objective.x)
         scale = float(np.abs(here).max()) + 1e-300
         radius = NEAR * (1 + float(np.linalg.norm(self.theta)))
-        same = np.linalg.norm(rows - self.theta, axis=-1) <= radius
         alike = np.abs(values - self.value) <= ALIKE * max(abs(self.value), ALIKE * scale**2)
-        for i in np.flatnonzero(alike & ~same):
-            same[i] = symmetry_distance(objective.net, self.theta, rows[i]) <= radius
-            if not same[i] and self.test.verdict == DEGENERATE:
-                there = objective.net.predict(rows[i], objective.x)
-                same[i] = np.abs(there - here).max() <= NEAR * scale
-        return np.asarray(same & alike)
+        same = alike & (np.linalg.norm(rows - self.theta, axis=-1) <= radius)
+        waiting = np.flatnonzero(alike & ~same)
+        while waiting.size:
+            copy = rows[waiting[0]]
+            near = np.linalg.norm(rows[waiting] - copy, axis=-1) <= radius  # one is matched for all that are beside it
+            near[0] = True
+            if self._is_copy(objective, copy, here, radius, NEAR * scale):
+                same[waiting[near]] = True
+            waiting = waiting[~near]
+        return np.asarray(same)
+
+    def _is_copy(self, objective: Objective, theta: FloatArray, here: FloatArray, radius: float, blur: float) -> bool:
+        if symmetry_distance(objective.net, self.theta, theta) <= radius:
+            return True
+        if self.test.verdict != DEGENERATE:
+            return False
+        return bool(np.abs(objective.net.predict(theta, objective.x) - here).max() <= blur)
