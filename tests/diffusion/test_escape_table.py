@@ -107,6 +107,10 @@ def test_ctrl_c_while_destinations_are_sought() -> None:
         table = escape(progress=interrupt_at(0.95))
     complete = escape()
     np.testing.assert_array_equal(table.data.exit_step, complete.data.exit_step)
+    with pytest.warns(RuntimeWarning, match="interrupted while destinations were sought"):
+        early = escape(progress=interrupt_at(0.85))
+    np.testing.assert_array_equal(early.data.exit_step, complete.data.exit_step)
+    assert (early.data.destination == -1).all()
     found = table.data.destination.values >= 0
     assert 0.4 < found.mean() < 0.6  # polishing is what the progress counts from 0.9 to 1
 

@@ -123,7 +123,7 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
         )
         reached[slow], status[slow] = late.theta, late.status
     still, complete = status == "stopped", not (status == "interrupted").any()
-    if not still.any():
+    if not (complete and still.any()):
         return Rest(ends, complete)
     with np.errstate(over="ignore"):
         moved = float(np.median(np.linalg.norm(reached - theta[rows], axis=-1)[still]))
@@ -136,7 +136,7 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
             progress=lambda part: report(FLOW_SHARE + (1 - FLOW_SHARE) * part),
         )
     ends[rows[still]] = np.where(polished.converged[:, None], polished.theta, np.nan)
-    return Rest(ends, complete and not (polished.message == INTERRUPTED).any())
+    return Rest(ends, complete=not (polished.message == INTERRUPTED).any())
 
 
 def tell_apart(objective: Objective, theta_star: FloatArray, ends: FloatArray) -> tuple[Basins, npt.NDArray[np.int64]]:

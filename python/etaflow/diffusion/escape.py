@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -168,10 +169,11 @@ def escape_times(
     with bar:
         report = bar.report or _nobody
         exits = Watch(objective, theta, rule, count, key, threads).all(settings, lambda part: report(share * part))
-        ends = Rest(np.full_like(exits.theta, np.nan).reshape(-1, theta.size), complete=True)
+        rows = exits.theta.reshape(-1, theta.size)
+        ends = Rest(np.full_like(rows, np.nan), complete=not destinations)
         if destinations and exits.complete:
-            rows = exits.theta.reshape(-1, theta.size)
-            ends = rest(objective, rows, threads=threads, report=lambda part: report(share + (1 - share) * part))
+            with suppress(KeyboardInterrupt):
+                ends = rest(objective, rows, threads=threads, report=lambda part: report(share + (1 - share) * part))
     basins, numbers = tell_apart(objective, theta, ends.theta)
     _say_if_interrupted(exits, ends)
     return assemble(rule, settings, exits, basins, numbers.reshape(exits.step.shape), np.array(of_batches), confidence)
