@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
-    from etaflow.landscape import linear_networks, symmetry
+    from etaflow.landscape import divergence, linear_networks, symmetry
+    from etaflow.landscape.minima.result import Minima
+    from etaflow.landscape.minima.search import find_minima
     from etaflow.landscape.point import point_test
     from etaflow.landscape.polish import polish
     from etaflow.problem import datasets
@@ -45,12 +47,14 @@ __all__ = [
     "EscapeTimes",
     "Flow",
     "Fluctuations",
+    "Minima",
     "Objective",
     "Runs",
     "Stationary",
     "__version__",
     "datasets",
     "descend",
+    "divergence",
     "escape_times",
     "flow",
     "fluctuations",
@@ -80,12 +84,15 @@ _HOMES = {
     "Flow": "dynamics.flow:Flow",
     "Fluctuations": "diffusion.law:Fluctuations",
     "MLP": "problem.network:MLP",
+    "Minima": "landscape.minima.result:Minima",
     "Objective": "problem.objective:Objective",
     "Runs": "dynamics.runs:Runs",
     "Stationary": "diffusion.stationary:Stationary",
     "datasets": "problem.datasets",
     "descend": "dynamics.descent:descend",
+    "divergence": "landscape.divergence",
     "escape_times": "diffusion.escape:escape_times",
+    "find_minima": "landscape.minima.search:find_minima",
     "flow": "dynamics.flow:flow",
     "fluctuations": "diffusion.fluctuations:fluctuations",
     "linear_networks": "landscape.linear_networks",
