@@ -1,0 +1,274 @@
+"""The laws of growth that are compared, and their most likely parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from etaflow.landscape.divergence.blocks import RHO, floor, whiten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from etaflow.landscape.divergence.blocks import Blocks
+
+    Array = npt.NDArray[np.float64]
+    Grid = dict[str, Array]
+
+CONVERGING, LOG, POWER, TRANSIENT = "converging", "log", "power", "transient"
+
+SLOWEST = 0.1
+"""The smallest exponent p of t^p and t^−p: over two decades of time smaller ones look like log t."""
+
+FASTEST = 0.5
+"""The largest p of growth that lasts: f falls by ∫‖θ'‖² dt, so ‖θ(t)‖ = o(√t) along a gradient flow with f bounded below."""
+
+REACH = 2.0
+"""A limit counts as seen if at most so many times what the window shows is still to come."""
+
+ZOOMS, POINTS = 14, 9
+"""The grid is refined so often, with so many points for each parameter, twice as fine each time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A law w(t) = a + b·g(t; parameters).
+
+    Attributes
+    ----------
+    name : str
+        In words.
+    kind : str
+        What it says of the path: ``converging``, ``log``, ``power`` or ``transient``.
+    formula : str
+        The law.
+    shape : callable
+        g: times ``(n,)`` and parameters ``(G, 1)`` to ``(G, n)``.
+    grid : callable
+        From first and last time to the values of each parameter that are tried, in the order of `shape`'s arguments.
+    """
+
+    name: str
+    kind: str
+    formula: str
+    shape: Callable[..., Array]
+    grid: Callable[[float, float], Grid]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted law.
+
+    Attributes
+    ----------
+    model : Model
+        The law.
+    a, b : float
+        Level and factor.
+    parameters : dict of str to float
+        The others.
+    rho : float
+        The correlation of neighbouring residuals.
+    bic : float
+        Bayesian information criterion, −2·log likelihood + k·log n.
+    b_error : float
+        The standard error of b, the other parameters held.
+    size : int
+        n.
+    """
+
+    model: Model
+    a: float
+    b: float
+    parameters: dict[str, float]
+    rho: float
+    bic: float
+    b_error: float
+    size: int
+
+    def at(self, times: npt.ArrayLike) -> Array:
+        """Return the fitted law at times.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `times`.
+        """
+        t = np.asarray(times, np.float64)
+        return np.asarray(self.a + self.b * self.model.shape(t, *self.parameters.values()))
+
+    def __str__(self) -> str:
+        """Return the law with its numbers.
+
+        Returns
+        -------
+        str
+            For example ``a + b·log(t + s) with a = 1.2, b = 0.25, s = 0``.
+        """
+        numbers = {"a": self.a, "b": self.b} | self.parameters
+        if "b" not in self.model.formula:
+            del numbers["b"]
+        return f"{self.model.formula} with " + ", ".join(f"{name} = {value:.4g}" for name, value in numbers.items())
+
+
+def _shifts(last: float, most: float) -> Array:
+    return np.append(0.0, np.geomspace(last * 1e-5, last * most, 16))
+
+
+MODELS = (
+    Model("constant", CONVERGING, "a", np.zeros_like, lambda _first, _last: {}),
+    Model(
+        "exponential approach",
+        CONVERGING,
+        "a + b·exp(−c·t)",
+        lambda t, c: np.exp(-c * t),
+        lambda first, last: {"c": np.geomspace(0.3 / last, 30 / first, 60)},
+    ),
+    Model(
+        "power approach",
+        CONVERGING,
+        "a + b·(t + s)^−p",
+        lambda t, p, s: (t + s) ** -p,
+        lambda _first, last: {"p": np.geomspace(SLOWEST, 4, 16), "s": _shifts(last, 2)},
+    ),
+    Model(
+        "logarithm",
+        LOG,
+        "a + b·log(t + s)",
+        lambda t, s: np.log(t + s),
+        lambda _first, last: {"s": _shifts(last, 1 / 3)},
+    ),
+    Model(
+        "root of the logarithm",
+        LOG,
+        "a + b·log(1 + t/r)^q",
+        lambda t, q, r: np.log1p(t / r) ** q,
+        lambda _first, last: {"q": np.array([1 / 3, 1 / 2]), "r": np.geomspace(last * 1e-12, last / 10, 45)},
+    ),
+    Model(
+        "power",
+        POWER,
+        "a + b·(t + s)^p",
+        lambda t, p, s: (t + s) ** p,
+        lambda _first, last: {"p": np.geomspace(SLOWEST, FASTEST, 16), "s": _shifts(last, 1 / 3)},
+    ),
+    Model(
+        "faster than can last",
+        TRANSIENT,
+        "a + b·t^p",
+        lambda t, p: t**p,
+        lambda _first, _last: {"p": np.geomspace(1.05 * FASTEST, 2, 24)},
+    ),
+)
+"""All of them have a free level a, so that where a path comes from decides nothing."""
+
+
+def fit(model: Model, blocks: Blocks) -> Fit | None:
+    """Fit one law by the likelihood of Gaussian errors whose neighbours are correlated (AR(1)).
+
+    a and b come from least squares for every point of a grid of the other parameters, which is refined about the best.
+
+    Parameters
+    ----------
+    model : Model
+        The law.
+    blocks : Blocks
+        The data.
+
+    Returns
+    -------
+    Fit or None
+        None if no parameters let the law say what its kind says within these times.
+    """
+    axes = model.grid(float(blocks.times[0]), float(blocks.times[-1]))
+    best = _best_of(model, blocks, axes)
+    if best is None:
+        return None
+    widths = {name: 2 * _spacing(name, values) for name, values in axes.items()}
+    for zoom in range(ZOOMS if axes else 0):
+        near = {
+            name: _around(name, axes[name], best["parameters"][name], width / 2**zoom) for name, width in widths.items()
+        }
+        found = _best_of(model, blocks, near)
+        best = found if found is not None and found["score"] < best["score"] else best
+    return _finished(model, blocks, best)
+
+
+def _unit(values: Array) -> float:
+    return float(values[1])  # the smallest shift that is not 0
+
+
+def _spacing(name: str, values: Array) -> float:
+    if name == "q":  # a choice, not a number to be tuned
+        return 0.0
+    coordinates = np.arcsinh(values / _unit(values)) if name == "s" else np.log(values)
+    return float(np.diff(coordinates).max())
+
+
+def _around(name: str, values: Array, centre: float, width: float) -> Array:
+    if width <= 0:
+        return np.array([centre])
+    steps = np.linspace(-width, width, POINTS)
+    if name == "s":
+        moved = _unit(values) * np.sinh(np.arcsinh(centre / _unit(values)) + steps)
+    else:
+        moved = centre * np.exp(steps)
+    return np.unique(np.clip(moved, values[0], values[-1]))
+
+
+def _best_of(model: Model, blocks: Blocks, axes: Grid) -> dict[str, Any] | None:
+    mesh = [one.reshape(-1, 1) for one in np.meshgrid(*axes.values(), indexing="ij")]
+    shapes = np.atleast_2d(model.shape(blocks.times, *mesh))
+    spread = np.ptp(shapes, axis=1)
+    allowed = (spread > 0) & _reaches(model, shapes) if mesh else np.ones(1, bool)
+    if not allowed.any():
+        return None
+    scores, rhos = _scores(shapes, blocks.values)
+    scores[~allowed] = np.inf
+    at = int(np.argmin(scores))
+    parameters = {name: float(one[at, 0]) for name, one in zip(axes, mesh, strict=True)}
+    return {"score": float(scores[at]), "rho": float(rhos[at]), "parameters": parameters}
+
+
+def _reaches(model: Model, shapes: Array) -> npt.NDArray[np.bool_]:
+    if model.kind != CONVERGING:
+        return np.ones(len(shapes), bool)
+    return np.asarray(shapes[:, -1] <= REACH * (shapes[:, 0] - shapes[:, -1]))  # g tends to 0
+
+
+def _scores(shapes: Array, values: Array) -> tuple[Array, Array]:
+    # −2·log likelihood, a and b and the error's variance at their best, for each shape at its best correlation.
+    n, lowest = len(values), floor(values)
+    scores, rhos = np.full(len(shapes), np.inf), np.zeros(len(shapes))
+    scale = np.ptp(shapes, axis=1, keepdims=True)
+    centred = (shapes - shapes.mean(axis=1, keepdims=True)) / np.where(scale > 0, scale, 1)
+    offset = values - values.mean()
+    for rho in RHO:
+        one, g, w = whiten(np.ones(n), rho), whiten(centred, rho), whiten(offset, rho)
+        g = g - np.outer(g @ one, one) / (one @ one)
+        w = w - (w @ one) / (one @ one) * one
+        norm = (g**2).sum(axis=1)
+        b = np.where(norm > 0, (g @ w) / np.where(norm > 0, norm, 1), 0.0)
+        rss = np.maximum(((w - b[:, None] * g) ** 2).sum(axis=1), lowest)
+        score = n * np.log(rss / n) - np.log(1 - rho**2)
+        better = score < scores
+        scores[better], rhos[better] = score[better], rho
+    return scores, rhos
+
+
+def _finished(model: Model, blocks: Blocks, best: dict[str, Any]) -> Fit:
+    n, rho, parameters = len(blocks), best["rho"], best["parameters"]
+    columns = [np.ones(n)] + ([model.shape(blocks.times, *parameters.values())] if parameters else [])
+    x, w = whiten(np.stack(columns), rho).T, whiten(blocks.values, rho)
+    scale = np.linalg.norm(x, axis=0)
+    solution = np.linalg.lstsq(x / scale, w, rcond=None)[0] / scale
+    rss = max(float(((w - x @ solution) ** 2).sum()), floor(blocks.values))
+    count = len(columns) + len(parameters) + 2  # and the error's variance and correlation
+    inverse = np.linalg.pinv((x / scale).T @ (x / scale))
+    error = np.sqrt(rss / max(n - count, 1) * inverse[-1, -1]) / scale[-1]
+    a, b = float(solution[0]), float(solution[1]) if parameters else 0.0
+    return Fit(model, a, b, parameters, rho, best["score"] + count * np.log(n), float(error) if parameters else 0.0, n)
