@@ -56,6 +56,7 @@ __all__ = [
     "descend",
     "divergence",
     "escape_times",
+    "find_minima",
     "flow",
     "fluctuations",
     "linear_networks",
