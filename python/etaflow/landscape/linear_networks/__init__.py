@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from etaflow.landscape.linear_networks.network import linear_objective
     from etaflow.landscape.linear_networks.point import CriticalPoint, transform
     from etaflow.landscape.linear_networks.residual import ResidualReport, residual_orthogonality
+    from etaflow.landscape.linear_networks.saddle_flow import Plateau, SaddleToSaddle, saddle_to_saddle
+    from etaflow.landscape.linear_networks.sweep import SoudryCarmon, soudry_carmon
 
 __all__ = [
     "Assumption",
@@ -29,7 +31,10 @@ __all__ = [
     "LeastSquares",
     "Line",
     "LinearConditions",
+    "Plateau",
     "ResidualReport",
+    "SaddleToSaddle",
+    "SoudryCarmon",
     "Witness",
     "convexity_witnesses",
     "critical_point",
@@ -41,6 +46,8 @@ __all__ = [
     "loss_along",
     "ols",
     "residual_orthogonality",
+    "saddle_to_saddle",
+    "soudry_carmon",
     "transform",
 ]
 
@@ -53,7 +60,10 @@ _HOMES = {
     "LeastSquares": "least_squares",
     "Line": "line",
     "LinearConditions": "conditions",
+    "Plateau": "saddle_flow",
     "ResidualReport": "residual",
+    "SaddleToSaddle": "saddle_flow",
+    "SoudryCarmon": "sweep",
     "Witness": "convexity",
     "convexity_witnesses": "convexity",
     "critical_point": "critical",
@@ -65,6 +75,8 @@ _HOMES = {
     "loss_along": "line",
     "ols": "least_squares",
     "residual_orthogonality": "residual",
+    "saddle_to_saddle": "saddle_flow",
+    "soudry_carmon": "sweep",
     "transform": "point",
 }
 
