@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from etaflow.landscape.linear_networks.claims import Claim, Claims, kawaguchi_claims
     from etaflow.landscape.linear_networks.conditions import Assumption, LinearConditions, kawaguchi_conditions
     from etaflow.landscape.linear_networks.convexity import Witness, convexity_witnesses
     from etaflow.landscape.linear_networks.critical import critical_point
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Assumption",
+    "Claim",
+    "Claims",
     "CriticalPoint",
     "CriticalPoints",
     "Inertia",
@@ -41,6 +44,7 @@ __all__ = [
     "critical_points",
     "inertia",
     "iterate_critical_points",
+    "kawaguchi_claims",
     "kawaguchi_conditions",
     "linear_objective",
     "loss_along",
@@ -54,6 +58,8 @@ __all__ = [
 # The module of this package that each public name lives in.
 _HOMES = {
     "Assumption": "conditions",
+    "Claim": "claims",
+    "Claims": "claims",
     "CriticalPoint": "point",
     "CriticalPoints": "enumeration",
     "Inertia": "curvature",
@@ -70,6 +76,7 @@ _HOMES = {
     "critical_points": "enumeration",
     "inertia": "curvature",
     "iterate_critical_points": "enumeration",
+    "kawaguchi_claims": "claims",
     "kawaguchi_conditions": "conditions",
     "linear_objective": "network",
     "loss_along": "line",
