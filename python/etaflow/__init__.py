@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
     from etaflow.landscape import divergence, linear_networks, symmetry
+    from etaflow.landscape.classify import classify
     from etaflow.landscape.minima.result import Minima
     from etaflow.landscape.minima.search import find_minima
     from etaflow.landscape.point import point_test
     from etaflow.landscape.polish import polish
+    from etaflow.landscape.verdict.result import Verdict
     from etaflow.problem import datasets
     from etaflow.problem.network import MLP
     from etaflow.problem.objective import Objective
@@ -51,7 +53,9 @@ __all__ = [
     "Objective",
     "Runs",
     "Stationary",
+    "Verdict",
     "__version__",
+    "classify",
     "datasets",
     "descend",
     "divergence",
@@ -89,6 +93,8 @@ _HOMES = {
     "Objective": "problem.objective:Objective",
     "Runs": "dynamics.runs:Runs",
     "Stationary": "diffusion.stationary:Stationary",
+    "Verdict": "landscape.verdict.result:Verdict",
+    "classify": "landscape.classify:classify",
     "datasets": "problem.datasets",
     "descend": "dynamics.descent:descend",
     "divergence": "landscape.divergence",

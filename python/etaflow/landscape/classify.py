@@ -1,0 +1,291 @@
+"""The verdict on where training ended, with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from etaflow._checks import check_ndim
+from etaflow.landscape.identity import symmetry_distance
+from etaflow.landscape.minima.kinks import settle
+from etaflow.landscape.point import nearness
+from etaflow.landscape.verdict import reasons
+from etaflow.landscape.verdict.certificate import certify as prove
+from etaflow.landscape.verdict.evidence import gather, walk
+from etaflow.landscape.verdict.infinity import followed_ray, separable_ray
+from etaflow.landscape.verdict.kinks import find_kinks
+from etaflow.landscape.verdict.null_space import explain, falling_null_direction
+from etaflow.landscape.verdict.result import (
+    DEGENERATE,
+    FLAT,
+    INFINITY,
+    KINK,
+    MINIMUM,
+    NOT_STATIONARY,
+    SADDLE,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from etaflow._checks import FloatArray
+    from etaflow.landscape.minima.kinks import Settled
+    from etaflow.landscape.verdict.certificate import Certificate
+    from etaflow.landscape.verdict.evidence import Evidence
+    from etaflow.landscape.verdict.infinity import Ray
+    from etaflow.landscape.verdict.kinks import Kinks
+    from etaflow.problem.objective import Objective
+
+ENDS = 5
+"""Beyond 2500 parameters Lanczos finds so many eigenvalues at each end."""
+
+SMALL = 1e-3
+"""A gradient is small if it is less than this share of f/(1 + ‖θ‖)."""
+
+BEYOND = 1e-3
+"""A Newton step longer than this, in units of 1 + ‖θ‖, is not excused by a change of f within rounding."""
+
+ASIDE = 0.1
+"""A stationary point at kinks with the same f may be so far, in units of 1 + ‖θ‖."""
+
+SETTLING = 10**9
+"""A kink near by is sought for up to so many multiplications for one Newton matrix."""
+
+
+def classify(
+    objective: Objective, theta: npt.ArrayLike, *, tolerance: float | None = None, certify: bool = True
+) -> Verdict:
+    r"""Say what kind of point `theta` is: a minimum, a saddle, on the way to infinity, or no end at all.
+
+    A point is stationary if a zero of ∇f is near: if Newton's step is at most tolerance·(1 + ‖θ‖) long (Fleischmann 2021,
+    Theorem 3.1, with a length in place of "= 0"). Then the spectrum of ∇²f decides, up to what rounding and the small rest of the gradient do to it:
+    a negative eigenvalue makes a strict saddle (Theorem 3.2, Lee et al. 2016), positive ones a minimum (Theorem 3.3), a
+    zero one a degenerate point, whose null space is compared with the network's symmetries. Where the Hessian does not apply, other
+    evidence is sought: kinks of ReLU, and rays along which f falls for ever. Training that stopped early is best taken on by
+    `polish` first.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    theta : array_like, shape (d,)
+        The point.
+    tolerance : float, optional
+        How near a stationary point must be, relative to 1 + ‖θ‖; by default 64·√ε: 1e-6 in float64, 0.02 in float32.
+    certify : bool, default True
+        Whether a proof is tried, rounding included, that a minimum or a saddle is there. It costs a few times a Hessian in NumPy, and is left out
+        for networks that are too large for that.
+
+    Returns
+    -------
+    Verdict
+        Kind, reason and evidence; `print` shows a table.
+
+    Raises
+    ------
+    TypeError
+        If `theta` is of another dtype than the objective.
+    ValueError
+        If `theta` is not one point with finite entries, as from another network, or the tolerance is not positive.
+
+    See Also
+    --------
+    etaflow.point_test : the quick test, by the smallest and the largest eigenvalue alone.
+    etaflow.polish : goes to the stationary point beside.
+    etaflow.find_minima : many starts at once.
+
+    Notes
+    -----
+    Up to 2500 parameters the whole spectrum is computed; beyond, Lanczos finds five eigenvalues at each end and MINRES
+    Newton's step, and the null space is not looked at.
+
+    Examples
+    --------
+    A saddle and a certified minimum of (2 − vw)² + 0.1(v² + w²):
+
+    >>> import etaflow as ef
+    >>> f = ef.Objective(ef.MLP([1, 1, 1], activation="identity", bias=False), [[1.0]], [2.0], l2=0.1)
+    >>> ef.classify(f, [0.0, 0.0]).kind
+    'strict saddle'
+    >>> found = ef.classify(f, ef.polish(f, [1.0, 1.0]).theta)
+    >>> found.kind, found.certified, found.certificate.radius < 1e-12
+    ('minimum', True, True)
+
+    Weights on their way to infinity, because the data are separable:
+
+    >>> f = ef.Objective(ef.MLP([1, 1], output="logistic"), [[-1.0], [2.0]], [0.0, 1.0], loss="log")
+    >>> ef.classify(f, ef.descend(f, f.net.init(0), steps=100, step_size=0.5).theta[0]).kind
+    'minimum at infinity'
+    """
+    parameters = objective.check_theta(theta)
+    check_ndim("theta", parameters, 1)
+    if not isinstance(certify, bool | np.bool_):
+        raise TypeError(f"certify must be True or False (got {certify!r})")
+    near = nearness(objective, tolerance)
+    return _Case(objective, gather(objective, parameters, ends=ENDS), near, bool(certify)).verdict()
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One point; every method looks at one kind and returns None if the point is of another."""
+
+    objective: Objective
+    evidence: Evidence
+    near: float
+    certify: bool
+    size: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", 1 + float(np.linalg.norm(self.evidence.theta)))
+
+    def verdict(self) -> Verdict:
+        return self._on_a_kink() or self._separable() or self._stationary() or self._elsewhere()
+
+    @cached_property
+    def zero(self) -> float:
+        # Along a symmetry the curvature is of the order of the gradient that is left.
+        evidence = self.evidence
+        return evidence.eigenvalue_rounding + 16 * (evidence.grad_norm + evidence.grad_rounding)
+
+    @cached_property
+    def relative(self) -> float:
+        evidence = self.evidence
+        if evidence.grad_norm <= evidence.grad_rounding:
+            return 0.0
+        return evidence.grad_norm * self.size / abs(evidence.value) if evidence.value else np.inf
+
+    @cached_property
+    def stationary(self) -> bool:
+        evidence = self.evidence
+        invisible = evidence.predicted_decrease <= evidence.value_rounding
+        return evidence.newton_step <= (BEYOND if invisible else self.near) * self.size
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        evidence = self.evidence
+        if not (self.certify and evidence.complete):
+            return None
+        if np.abs(evidence.eigenvalues).min() <= evidence.eigenvalue_rounding:
+            return None
+        return prove(self.objective, evidence.theta, evidence.eigenvalues, evidence.vectors)
+
+    @cached_property
+    def kinks(self) -> Kinks | None:
+        return find_kinks(self.objective, self.evidence)
+
+    @cached_property
+    def ray(self) -> Ray | None:
+        return separable_ray(self.objective, self.evidence.theta)
+
+    def _on_a_kink(self) -> Verdict | None:
+        kinks = self.kinks
+        settled = self._settled() if kinks is not None or not self.stationary else None
+        if settled is not None:
+            return self._make(KINK, reasons.settled(settled, self.evidence.value))
+        if kinks is None:
+            return None
+        if kinks.jumps == 0:
+            return self._make(KINK, reasons.smooth_kink(kinks)) if self.stationary else None
+        if np.isnan(kinks.slope):
+            fall = walk(self.objective, self.evidence.theta, self._downhill())[0]
+            return None if fall > self.evidence.value_rounding else self._make(KINK, reasons.unknown_kink(kinks))
+        if kinks.slope <= 4 * self.evidence.grad_rounding + 1e-7 * self.evidence.grad_norm:
+            return self._make(KINK, reasons.clarke_stationary(kinks))
+        return None
+
+    def _settled(self) -> Settled | None:
+        # Rescaled units are the same point; on a continuum of the same f Newton's method may end beside θ.
+        objective, evidence = self.objective, self.evidence
+        if objective.n * sum(objective.net.widths) * objective.num_params > SETTLING:
+            return None
+        found = settle(objective, evidence.theta)
+        if found is None or not found.kinks:
+            return None
+        level = abs(found.value - evidence.value) <= 1e-10 * abs(evidence.value)
+        if level and np.linalg.norm(found.theta - evidence.theta) <= ASIDE * self.size:
+            return found
+        near = symmetry_distance(objective.net, evidence.theta, found.theta) <= self.near * self.size
+        return found if near else None
+
+    def _separable(self) -> Verdict | None:
+        ray = self.ray
+        if ray is None or not (ray.everywhere or ray.arrived):
+            return None
+        return self._make(INFINITY, reasons.separable(ray, self.evidence), ray.direction, certified=ray.proved)
+
+    def _stationary(self) -> Verdict | None:
+        evidence, certificate = self.evidence, self.certificate if self.stationary else None
+        if not self.stationary or self.kinks is not None:
+            return None
+        if evidence.lowest < -self.zero or (certificate is not None and certificate.index):
+            fall, direction = walk(self.objective, evidence.theta, evidence.vectors[:, 0])
+            proved = certificate is not None and certificate.index > 0
+            if proved or fall > evidence.value_rounding:
+                reason = reasons.saddle(evidence, self.zero, fall, certificate)
+                return self._make(SADDLE, reason, direction, certified=proved)
+        elif certificate is not None or evidence.lowest > self.zero:
+            reason = reasons.minimum(evidence, self.zero, certificate)
+            return self._make(MINIMUM, reason, certified=certificate is not None)
+        return self._degenerate()
+
+    def _degenerate(self) -> Verdict:
+        if not self.evidence.complete:
+            return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None))
+        null_space = explain(self.objective, self.evidence, self.zero)
+        found = falling_null_direction(self.objective, self.evidence, null_space)
+        reason = reasons.degenerate(self.evidence, self.zero, null_space, found)
+        return self._make(DEGENERATE, reason, None if found is None else found[1], null_space=null_space)
+
+    def _elsewhere(self) -> Verdict:
+        evidence = self.evidence
+        flat = self.relative <= SMALL
+        ray = followed_ray(self.objective, evidence) if flat else None
+        if ray is not None:
+            return self._make(INFINITY, reasons.followed(ray, evidence), ray.direction, ray=ray)
+        reason = reasons.not_stationary(evidence, self.near * self.size, self.relative, self.kinks, self.ray)
+        return self._make(FLAT if flat else NOT_STATIONARY, reason, self._downhill())
+
+    def _downhill(self) -> FloatArray:
+        if self.kinks is not None and self.kinks.descent is not None:
+            return self.kinks.descent
+        length = self.evidence.grad_norm
+        return np.asarray(-self.evidence.gradient / self.objective.dtype.type(length or 1))
+
+    def _make(
+        self, kind: str, reason: str, direction: FloatArray | None = None, *, certified: bool = False, **parts: Any
+    ) -> Verdict:
+        evidence = self.evidence
+        distances, profile = self._profile(direction, far=kind == INFINITY)
+        return Verdict(
+            kind=kind,
+            reason=reason,
+            certified=certified,
+            theta=evidence.theta,
+            value=evidence.value,
+            grad_norm=evidence.grad_norm,
+            grad_rounding=evidence.grad_rounding,
+            relative_gradient=self.relative,
+            eigenvalues=evidence.eigenvalues,
+            complete=evidence.complete,
+            eigenvalue_zero=self.zero if self.stationary else evidence.eigenvalue_rounding,
+            newton_step=evidence.newton_step,
+            predicted_decrease=evidence.predicted_decrease,
+            direction=direction,
+            distances=distances,
+            profile=profile,
+            certificate=self.certificate if kind in {MINIMUM, SADDLE} else None,
+            kinks=self.kinks,
+            null_space=parts.get("null_space"),
+            ray=parts.get("ray", self.ray),
+        )
+
+    def _profile(self, direction: FloatArray | None, *, far: bool) -> tuple[FloatArray, FloatArray]:
+        if direction is None:
+            return np.empty(0), np.empty(0)
+        steps = np.concatenate([[0.0], np.geomspace(1e-8, 1e3 if far else 1.0, 89 if far else 65)])
+        distances = (self.size * steps).astype(self.objective.dtype)
+        return distances, self.objective.value(self.evidence.theta + distances[:, None] * direction)

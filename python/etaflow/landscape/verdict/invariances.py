@@ -1,0 +1,158 @@
+"""The directions of θ along which a network computes the same on its data, with the reason for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etaflow.landscape.symmetry_groups import HOMOGENEOUS, join, split
+from etaflow.landscape.verdict.balls import Ball
+from etaflow.landscape.verdict.derivatives import Pass, enclosable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etaflow._checks import FloatArray
+    from etaflow.landscape.symmetry_groups import Layers
+    from etaflow.landscape.verdict.evidence import Evidence
+    from etaflow.problem.network import MLP
+    from etaflow.problem.objective import Objective
+
+RANK = 1e-9
+"""Singular values below this share of the largest count as zero, and so do differences between features."""
+
+
+def invariant_directions(objective: Objective, evidence: Evidence) -> Iterator[tuple[str, FloatArray]]:
+    """List directions along which f is constant, as far as symmetries and deficient ranks tell.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    evidence : Evidence
+        The numbers at the point.
+
+    Yields
+    ------
+    cause : str
+        Why, in words.
+    direction : ndarray, shape (d,)
+        The direction, of any length.
+    """
+    if objective.l2:
+        return  # every symmetry but the discrete ones changes ‖θ‖
+    net, theta = objective.net, evidence.theta
+    layers = split(net, theta)
+    for layer, activation in enumerate(net.activations[:-1]):
+        if activation.name == "identity":
+            for i, j in np.ndindex(net.widths[layer + 1], net.widths[layer + 1]):
+                yield "invertible matrices between linear layers", join(net, _exchange(layers, layer, i, j))
+        elif activation.name in HOMOGENEOUS:
+            for j in range(net.widths[layer + 1]):
+                yield "the scales of ReLU units", join(net, _exchange(layers, layer, j, j))
+        for j in np.flatnonzero(~layers[layer + 1][0].any(axis=0)):
+            yield from _entering(net, theta, layer, int(j), "units without leaving weights")
+    if enclosable(objective):
+        yield from _from_data(objective, theta)
+    if objective.loss == "softmax":
+        yield from _common_shift(net, theta)
+    yield from _perfect_fit(objective, evidence)
+
+
+def _from_data(objective: Objective, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    net, forward = objective.net, Pass.run(objective, Ball.exact(theta), slice(0, objective.n))
+    for layer, activation in enumerate(net.activations[:-1]):
+        steepest = np.abs(forward.slopes[layer].mid).max(axis=0)
+        cause = "dead units" if activation.name in HOMOGENEOUS else "saturated units"
+        for unit in np.flatnonzero(steepest <= RANK):
+            yield from _entering(net, theta, layer, int(unit), cause)
+    for layer, state in enumerate(forward.states):
+        yield from _dependent(net, theta, layer, state.mid.astype(theta.dtype))
+
+
+def _exchange(layers: Layers, layer: int, i: int, j: int) -> Layers:
+    # The derivative of (C W, C b, V C⁻¹) at C = 1 along E_ij.
+    moved = [(np.zeros_like(w), np.zeros_like(b)) for w, b in layers]
+    (w, b), (v, _) = layers[layer], layers[layer + 1]
+    moved[layer][0][i], moved[layer][1][i] = w[j], b[j]
+    moved[layer + 1][0][:, j] = -v[:, i]
+    return moved
+
+
+def _entering(net: MLP, theta: FloatArray, layer: int, unit: int, cause: str) -> Iterator[tuple[str, FloatArray]]:
+    for column in range(net.widths[layer] + net.bias):
+        direction = np.zeros_like(theta)
+        w, b = net.layers(direction)[layer]
+        if b is not None and column == net.widths[layer]:
+            b[unit] = 1
+        else:
+            w[unit, column] = 1
+        yield cause, direction
+
+
+def _dependent(net: MLP, theta: FloatArray, layer: int, state: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    features = np.hstack([state, np.ones((len(state), int(net.bias)), state.dtype)])
+    for cause, relation in _relations(features, layer, net.widths[layer]):
+        for unit in range(net.widths[layer + 1]):
+            direction = np.zeros_like(theta)
+            w, b = net.layers(direction)[layer]
+            w[unit] = relation[: w.shape[1]]
+            if b is not None:
+                b[unit] = relation[-1]
+            yield cause, direction
+
+
+def _relations(features: FloatArray, layer: int, units: int) -> Iterator[tuple[str, FloatArray]]:
+    # The linear relations between the columns: the simple ones by name, then what is independent of them.
+    named = list(_named(features, units)) if layer else []
+    yield from named
+    scale = features.dtype.type(np.abs(features).max())
+    below = [scale * relation[None] for _, relation in named]
+    for relation in _null_vectors(np.concatenate([features, *below])):
+        yield "dependent hidden features" if layer else "the deficient rank of the inputs", relation
+
+
+def _named(features: FloatArray, units: int) -> Iterator[tuple[str, FloatArray]]:
+    bound = RANK * float(np.abs(features).max())
+    unit_vectors = np.eye(features.shape[1], dtype=features.dtype)
+    dead = np.abs(features[:, :units]).max(axis=0) <= bound
+    for column in np.flatnonzero(dead):
+        yield "dead units", unit_vectors[column]
+    alive = np.flatnonzero(~dead)
+    for place, column in enumerate(alive):
+        for other in alive[:place]:
+            for sign in (1, -1):
+                if np.abs(features[:, column] - sign * features[:, other]).max() <= bound:
+                    yield "duplicate units", unit_vectors[column] - sign * unit_vectors[other]
+        value = features[0, column]
+        if features.shape[1] > units and np.abs(features[:, column] - value).max() <= bound:
+            yield "constant units", unit_vectors[column] - value * unit_vectors[-1]
+
+
+def _null_vectors(matrix: FloatArray) -> FloatArray:
+    _, sizes, vectors = np.linalg.svd(matrix, full_matrices=True)
+    rank = int((sizes > max(RANK, 16 * np.finfo(matrix.dtype).eps) * sizes[0]).sum()) if sizes[0] else 0
+    return vectors[rank:]
+
+
+def _common_shift(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    for column in range(net.widths[-2] + net.bias):
+        direction = np.zeros_like(theta)
+        w, b = net.layers(direction)[-1]
+        if b is not None and column == w.shape[1]:
+            b[:] = 1
+        else:
+            w[:, column] = 1
+        yield "the common shift of softmax's outputs", direction
+
+
+def _perfect_fit(objective: Objective, evidence: Evidence) -> Iterator[tuple[str, FloatArray]]:
+    # There the residuals vanish and ∇²f is the Gauss–Newton matrix: its null vectors change no prediction.
+    if objective.loss != "square" or evidence.value > RANK * float(np.square(objective.y).sum()):
+        return
+    operator = objective.gauss_newton_operator(evidence.theta)
+    matrix = operator @ np.eye(len(evidence.theta), dtype=objective.dtype)
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    for column in np.flatnonzero(np.abs(eigenvalues) <= evidence.eigenvalue_rounding):
+        yield "more parameters than equations of a perfect fit", vectors[:, column]

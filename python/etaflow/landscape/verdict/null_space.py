@@ -1,0 +1,155 @@
+"""Why a Hessian is singular: the directions along which the network computes the same, and how many are left unexplained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etaflow.landscape.verdict.invariances import invariant_directions
+
+if TYPE_CHECKING:
+    from etaflow._checks import FloatArray
+    from etaflow.landscape.verdict.evidence import Evidence
+    from etaflow.problem.objective import Objective
+
+INSIDE = 1e-6
+"""A direction counts as a null vector if the Hessian multiplies it by less than this share of its largest eigenvalue."""
+
+PROBES = 64
+"""So many random null directions are followed."""
+
+PROBED = np.geomspace(1e-4, 1.0, 33)
+
+
+@dataclass(frozen=True, eq=False)
+class NullSpace:
+    """The null space of ∇²f at a point, against the directions that are known to change nothing.
+
+    Attributes
+    ----------
+    dimension : int
+        How many eigenvalues count as zero.
+    causes : dict of str to int
+        For every cause the dimension of the null vectors that were found for it. They can overlap.
+    explained : int
+        The dimension of what they span together.
+    unexplained : int
+        What is left: 0 if the null space is understood.
+    basis : ndarray, shape (d, dimension)
+        An orthonormal basis of the null space.
+    """
+
+    dimension: int
+    causes: dict[str, int]
+    explained: int
+    basis: FloatArray
+
+    @property
+    def unexplained(self) -> int:
+        """The dimension of the null space beyond the explained one."""
+        return self.dimension - self.explained
+
+    def __str__(self) -> str:
+        """Return the dimension and its causes in words.
+
+        Returns
+        -------
+        str
+            One line.
+        """
+        parts = [f"{count} by {cause}" for cause, count in self.causes.items()]
+        rest = f"{self.unexplained} of them unexplained" if self.unexplained else "all explained"
+        return f"{self.dimension} null direction{'s' * (self.dimension != 1)}, {rest}" + (
+            f": {', '.join(parts)}" if parts else ""
+        )
+
+
+def explain(objective: Objective, evidence: Evidence, bound: float) -> NullSpace:
+    """Count the null vectors of the Hessian that symmetries and deficient ranks explain.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    evidence : Evidence
+        The numbers at a stationary point, with the whole spectrum.
+    bound : float
+        Up to here an eigenvalue counts as zero.
+
+    Returns
+    -------
+    NullSpace
+        The dimension of the null space and of the found directions in it.
+
+    Notes
+    -----
+    The directions and their causes: a factor for each ReLU or leaky ReLU unit; GL(d_ℓ) for linear layers; layers whose inputs, or
+    hidden features, are linearly dependent on the data, together with the constant 1: deficient inputs, units that are
+    dead, constant, copies of each other or otherwise dependent; units without leaving weights, or without a slope on the data
+    (dead or saturated), whose entering weights do nothing; the common shift of all outputs of a softmax; and a Jacobian ∂h/∂θ of deficient rank at a perfect fit, where the
+    Hessian is the Gauss–Newton matrix. A direction counts only if the Hessian annihilates it.
+    """
+    small = np.abs(evidence.eigenvalues) <= bound
+    basis = evidence.vectors[:, small]
+    causes: dict[str, list[FloatArray]] = {}
+    for cause, direction in invariant_directions(objective, evidence):
+        length = float(np.linalg.norm(direction))
+        if length == 0:
+            continue
+        unit = direction / length
+        if np.linalg.norm(unit - basis @ (basis.T @ unit)) <= INSIDE or _annihilated(objective, evidence, unit, bound):
+            causes.setdefault(cause, []).append(unit)
+    counted = {cause: _rank(basis, found) for cause, found in causes.items()}
+    together = _rank(basis, [one for found in causes.values() for one in found])
+    return NullSpace(int(small.sum()), {cause: count for cause, count in counted.items() if count}, together, basis)
+
+
+def _annihilated(objective: Objective, evidence: Evidence, unit: FloatArray, bound: float) -> bool:
+    product = objective.hessian_vector(evidence.theta, np.ascontiguousarray(unit, objective.dtype))
+    return bool(np.linalg.norm(product) <= 16 * bound)
+
+
+def _rank(basis: FloatArray, found: list[FloatArray]) -> int:
+    if not found or basis.shape[1] == 0:
+        return 0
+    sizes = np.linalg.svd(basis.T @ np.stack(found, axis=1), compute_uv=False)
+    return int((sizes > INSIDE).sum())
+
+
+def falling_null_direction(
+    objective: Objective, evidence: Evidence, null_space: NullSpace
+) -> tuple[float, FloatArray] | None:
+    """Look for a null direction along which f falls: the second order does not see it, a higher one does.
+
+    The basis, and random directions of the null space, are followed both ways from 10⁻⁴ to 1, in units of 1 + ‖θ‖. The first change of
+    f beyond rounding, and beyond what the rest of the gradient does, must be a fall: further off another basin could begin.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    evidence : Evidence
+        The numbers at the point.
+    null_space : NullSpace
+        Its null space.
+
+    Returns
+    -------
+    fall : float
+        How far f falls where it does so first; with the next, None if it nowhere does.
+    direction : ndarray, shape (d,)
+        The unit vector.
+    """
+    if null_space.dimension == 0:
+        return None
+    mixed = null_space.basis @ np.random.default_rng(0).standard_normal((null_space.dimension, PROBES))
+    tried = np.hstack([null_space.basis, mixed / np.linalg.norm(mixed, axis=0)]).T.astype(objective.dtype)
+    lengths = (PROBED * (1 + np.linalg.norm(evidence.theta))).astype(objective.dtype)
+    for unit in np.concatenate([tried, -tried]):
+        changes = objective.value(evidence.theta + lengths[:, None] * unit) - evidence.value
+        seen = np.flatnonzero(np.abs(changes) > evidence.value_rounding + 2 * evidence.grad_norm * lengths)
+        if seen.size and changes[seen[0]] < 0:
+            return float(-changes[seen[0]]), unit
+    return None
