@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from etaflow.landscape.classify import classify
     from etaflow.landscape.minima.result import Minima
     from etaflow.landscape.minima.search import find_minima
+    from etaflow.landscape.minima.stationary import find_stationary_points
+    from etaflow.landscape.minima.stationary_result import StationaryPoints
     from etaflow.landscape.point import point_test
     from etaflow.landscape.polish import polish
     from etaflow.landscape.verdict.result import Verdict
@@ -53,6 +55,7 @@ __all__ = [
     "Objective",
     "Runs",
     "Stationary",
+    "StationaryPoints",
     "Verdict",
     "__version__",
     "classify",
@@ -61,6 +64,7 @@ __all__ = [
     "divergence",
     "escape_times",
     "find_minima",
+    "find_stationary_points",
     "flow",
     "fluctuations",
     "linear_networks",
@@ -93,6 +97,7 @@ _HOMES = {
     "Objective": "problem.objective:Objective",
     "Runs": "dynamics.runs:Runs",
     "Stationary": "diffusion.stationary:Stationary",
+    "StationaryPoints": "landscape.minima.stationary_result:StationaryPoints",
     "Verdict": "landscape.verdict.result:Verdict",
     "classify": "landscape.classify:classify",
     "datasets": "problem.datasets",
@@ -100,6 +105,7 @@ _HOMES = {
     "divergence": "landscape.divergence",
     "escape_times": "diffusion.escape:escape_times",
     "find_minima": "landscape.minima.search:find_minima",
+    "find_stationary_points": "landscape.minima.stationary:find_stationary_points",
     "flow": "dynamics.flow:flow",
     "fluctuations": "diffusion.fluctuations:fluctuations",
     "linear_networks": "landscape.linear_networks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from etaflow.landscape.minima.ends import MINIMA
 from etaflow.landscape.symmetry import canonical, symmetry_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from etaflow._checks import FloatArray
     from etaflow.landscape.minima.ends import End
@@ -27,11 +27,27 @@ POINTS = 1e-5
 """Isolated minima farther apart than this, in units of 1 + ‖θ‖ and but for symmetries, are different."""
 
 
+class Point(Protocol):
+    """A point that can be compared with others."""
+
+    @property
+    def theta(self) -> FloatArray:
+        """The point, shape (d,)."""
+
+    @property
+    def value(self) -> float:
+        """Its f."""
+
+    @property
+    def grad_norm(self) -> float:
+        """How exact it is."""
+
+
+P = TypeVar("P", bound=Point)
+
+
 def sort_out(objective: Objective, ends: Sequence[End]) -> tuple[npt.NDArray[np.int64], list[int]]:
     """Give the different minima numbers, the lowest first.
-
-    Two ends are the same minimum if f and the predictions on the data agree, and, where both are isolated, the points do but for the
-    symmetries of the network. (Ends in a continuum of minima are the same as soon as they predict the same.)
 
     Parameters
     ----------
@@ -47,21 +63,60 @@ def sort_out(objective: Objective, ends: Sequence[End]) -> tuple[npt.NDArray[np.
     chosen : list of int
         For each minimum the run that represents it, the one with the smallest gradient.
     """
-    labels = np.full(len(ends), -1)
-    found = [run for run, end in enumerate(ends) if end.kind in MINIMA]
-    predictions = {run: objective.net.predict(ends[run].theta, objective.x) for run in found}
-    chosen: list[int] = []
-    for run in sorted(found, key=lambda run: ends[run].grad_norm):
-        for label, other in enumerate(chosen):
-            if _agree(predictions[run], predictions[other]) and _are_same(objective, ends[run], ends[other]):
-                labels[run] = label
-                break
-        else:
-            labels[run] = len(chosen)
+    members = {run: end for run, end in enumerate(ends) if end.kind in MINIMA}
+    return group(objective, len(ends), members, alike=lambda *_: True, isolated=lambda end: end.isolated)
+
+
+def group(
+    objective: Objective,
+    runs: int,
+    members: Mapping[int, P],
+    *,
+    alike: Callable[[P, P], bool],
+    isolated: Callable[[P], bool],
+) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Give the different points numbers, the lowest first.
+
+    Two are the same if f and the predictions on the data agree, and, where both are isolated, the points do but for the symmetries
+    of the network. (Points in a continuum are the same as soon as they predict the same.)
+
+    Parameters
+    ----------
+    objective : Objective
+        With the network and the data.
+    runs : int
+        How many runs there are.
+    members : dict of int to point
+        The points to compare, by run.
+    alike : callable
+        Whether two points may be the same at all.
+    isolated : callable
+        Whether a point lies in no continuum, but for rescaling.
+
+    Returns
+    -------
+    labels : ndarray of int, shape (runs,)
+        The number of each run's point; −1 for the runs that are no members.
+    chosen : list of int
+        For each point the run that represents it, the one with the smallest gradient.
+    """
+    predictions = {run: objective.net.predict(point.theta, objective.x) for run, point in members.items()}
+
+    def same(run: int, other: int) -> bool:
+        one, two = members[run], members[other]
+        if not (_close(one.value, two.value) and alike(one, two) and _agree(predictions[run], predictions[other])):
+            return False
+        return not (isolated(one) and isolated(two)) or _coincide(objective, one.theta, two.theta)
+
+    labels, chosen = np.full(runs, -1), list[int]()
+    for run in sorted(members, key=lambda run: members[run].grad_norm):
+        label = next((label for label, other in enumerate(chosen) if same(run, other)), len(chosen))
+        labels[run] = label
+        if label == len(chosen):
             chosen.append(run)
-    order = sorted(range(len(chosen)), key=lambda label: (ends[chosen[label]].value, chosen[label]))
-    number = np.argsort(order) if order else np.zeros(0, np.int64)
-    labels[found] = number[labels[found]]
+    order = sorted(range(len(chosen)), key=lambda label: (members[chosen[label]].value, chosen[label]))
+    number = np.argsort(np.array(order, np.int64))
+    labels[list(members)] = number[labels[list(members)]]
     return labels, [chosen[label] for label in order]
 
 
@@ -89,10 +144,13 @@ def _agree(one: FloatArray, other: FloatArray) -> bool:
     return bool(np.abs(one - other).max() <= PREDICTIONS * (1e-3 + np.abs(other).max()))
 
 
-def _are_same(objective: Objective, one: End, other: End) -> bool:
-    if abs(one.value - other.value) > VALUES * max(abs(one.value), abs(other.value), 1e-6):
-        return False
-    if not (one.isolated and other.isolated):
+def _close(one: float, other: float) -> bool:
+    return abs(one - other) <= VALUES * max(abs(one), abs(other), 1e-6)
+
+
+def _coincide(objective: Objective, one: FloatArray, other: FloatArray) -> bool:
+    near = POINTS * (1 + float(np.linalg.norm(one)))
+    if symmetry_distance(objective.net, one, other) <= near:
         return True
-    first, second = (canonical(objective.net, end.theta) for end in (one, other))
+    first, second = (canonical(objective.net, theta) for theta in (one, other))
     return symmetry_distance(objective.net, first, second) <= POINTS * (1 + float(np.linalg.norm(first)))

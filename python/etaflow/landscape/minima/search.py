@@ -129,7 +129,7 @@ def find_minima(
     """
     asked = {"steps": steps, "step_size": step_size, "stop": stop, "t": t}
     kind = _check_method(method, asked)
-    rows = _starts(objective, starts, check_seed(seed), scheme)
+    rows = draw_starts(objective, starts, check_seed(seed), scheme)
     number, share = check_positive_number("tolerance", tolerance), check_probability("level", level)
     most = check_positive_int("max_iterations", max_iterations)
     end = check_positive_number("t", TIME if t is None else t)
@@ -249,10 +249,34 @@ def _check_method(method: object, asked: dict[str, Any]) -> str:
     return kind
 
 
-def _starts(objective: Objective, starts: Any, seed: int, scheme: Scheme) -> FloatArray:
+def draw_starts(objective: Objective, starts: Any, seed: int, scheme: Scheme) -> FloatArray:
+    """Return the starts that the argument `starts` means.
+
+    Parameters
+    ----------
+    objective : Objective
+        With the network and the dtype.
+    starts : int, range or array_like of shape (runs, d)
+        How many, which run numbers, or the starts themselves.
+    seed : int
+        Of the first two.
+    scheme : str or (str, float)
+        Of the first two, as `MLP.init` takes it.
+
+    Returns
+    -------
+    ndarray, shape (runs, d)
+        The starts.
+
+    Raises
+    ------
+    TypeError
+        If they are of another type.
+    ValueError
+        If there is none, or they do not fit the network.
+    """
     if isinstance(starts, int | np.integer | range):
         check_run_numbers(starts, "starts")
         runs = starts if isinstance(starts, range) else int(starts)
         return objective.net.init(seed, runs, scheme, dtype=objective.dtype)
-    rows = check_float_array("starts", starts, dtype=objective.dtype, ndim=2)
-    return objective.check_theta(rows)
+    return objective.check_theta(check_float_array("starts", starts, dtype=objective.dtype, ndim=2))
