@@ -111,7 +111,7 @@ class Ball:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             mid = 1 / right.mid
             rad = np.where(gap > 0, (right.rad / (np.abs(right.mid) * gap) + UNIT * np.abs(mid)) * GROW + TINY, np.inf)
-        return self * Ball(np.where(gap > 0, mid, 0.0), rad)
+            return self * Ball(np.where(gap > 0, mid, 0.0), rad)
 
     def __matmul__(self, other: Ball) -> Ball:  # noqa: D105 - the operator says it
         terms = self.mid.shape[-1]

@@ -49,11 +49,9 @@ def enclose_gradient(objective: Objective, theta: Ball) -> Ball:
     Ball, shape (d,)
         The gradient, proved.
     """
-    passes = [Pass.run(objective, theta, rows) for rows in _chunks(objective, 1)]
-    total = passes[0].gradient()
-    for one in passes[1:]:
-        total += one.gradient()
-    return _reduced(objective, total) + theta * (2 * objective.l2)
+    with np.errstate(invalid="ignore"):
+        parts = [Pass.run(objective, theta, rows).gradient() for rows in _chunks(objective, 1)]
+        return _reduced(objective, sum(parts[1:], parts[0])) + theta * (2 * objective.l2)
 
 
 def enclose_hessian(objective: Objective, theta: Ball) -> Ball:
@@ -74,13 +72,12 @@ def enclose_hessian(objective: Objective, theta: Ball) -> Ball:
     Ball, shape (d, d)
         The Hessian, proved. Where a kink is in the balls the radius is infinite or NaN.
     """
-    total = None
     with np.errstate(invalid="ignore"):
-        for rows in _chunks(objective, objective.num_params):
-            part = Pass.run(objective, theta, rows).hessian()
-            total = part if total is None else total + part
-        assert total is not None
-        return _reduced(objective, total) + 2 * objective.l2 * np.eye(objective.num_params)
+        size = objective.num_params
+        total = Ball.exact(np.zeros((size, size)))
+        for rows in _chunks(objective, size):
+            total += Pass.run(objective, theta, rows).hessian()
+        return _reduced(objective, total) + 2 * objective.l2 * np.eye(size)
 
 
 def _constant_zeros(net: MLP, x: Array, inputs: list[Ball]) -> list[Mask]:
