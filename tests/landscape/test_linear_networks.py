@@ -72,6 +72,18 @@ def test_every_index_set_of_every_case(m: int, p: int, extra: int) -> None:
         check(f, moved)
 
 
+@pytest.mark.parametrize(("m", "p"), CASES)
+def test_classify_agrees(m: int, p: int) -> None:
+    """The classifier sees the same index and nullity, and that the p² null directions are the orbit W_2·C, C⁻¹·W_1."""
+    x, y = draw(m, m)
+    f = network(x, y, [p])
+    for seed, point in enumerate(linear.critical_points(x, y, p)):
+        for theta in (point.theta, point.transformed(mixing(p, seed)).theta):
+            verdict = ef.classify(f, theta, certify=False)
+            assert (verdict.index, verdict.nullity) == (point.index, p * p)
+            assert verdict.kind == ("strict saddle" if point.index else "degenerate")
+
+
 @pytest.mark.parametrize(("m", "p"), [(2, 1), (3, 2), (4, 2), (3, 3)])
 def test_point_test_agrees(m: int, p: int) -> None:
     """A minimum has a null space of dimension p², so `point_test` may not call it more than a candidate."""
