@@ -115,8 +115,9 @@ class Fit:
         return f"{self.model.formula} with " + ", ".join(f"{name} = {value:.4g}" for name, value in numbers.items())
 
 
-def _shifts(last: float, most: float) -> Array:
-    return np.append(0.0, np.geomspace(last * 1e-5, last * most, 16))
+def _shifts(first: float, last: float, most: float) -> Array:
+    early = -first * np.array([0.5, 0.2, 0.05, 0.01])  # the law may also begin after time 0
+    return np.concatenate([early, [0.0], np.geomspace(last * 1e-5, last * most, 16)])
 
 
 MODELS = (
@@ -133,14 +134,14 @@ MODELS = (
         CONVERGING,
         "a + b·(t + s)^−p",
         lambda t, p, s: (t + s) ** -p,
-        lambda _first, last: {"p": np.geomspace(SLOWEST, 4, 16), "s": _shifts(last, 2)},
+        lambda first, last: {"p": np.geomspace(SLOWEST, 4, 16), "s": _shifts(first, last, 2)},
     ),
     Model(
         "logarithm",
         LOG,
         "a + b·log(t + s)",
         lambda t, s: np.log(t + s),
-        lambda _first, last: {"s": _shifts(last, 1 / 3)},
+        lambda first, last: {"s": _shifts(first, last, 1 / 3)},
     ),
     Model(
         "root of the logarithm",
@@ -154,7 +155,7 @@ MODELS = (
         POWER,
         "a + b·(t + s)^p",
         lambda t, p, s: (t + s) ** p,
-        lambda _first, last: {"p": np.geomspace(SLOWEST, FASTEST, 16), "s": _shifts(last, 1 / 3)},
+        lambda first, last: {"p": np.geomspace(SLOWEST, FASTEST, 16), "s": _shifts(first, last, 1 / 3)},
     ),
     Model(
         "faster than can last",
@@ -199,7 +200,7 @@ def fit(model: Model, blocks: Blocks) -> Fit | None:
 
 
 def _unit(values: Array) -> float:
-    return float(values[1])  # the smallest shift that is not 0
+    return float(values[values > 0].min())  # the smallest shift that is not 0
 
 
 def _spacing(name: str, values: Array) -> float:

@@ -152,6 +152,19 @@ def series(path: Path, of: str | int | npt.ArrayLike) -> Array:
     return np.asarray(path.theta @ direction)
 
 
+def spread(times: Array, points: int) -> npt.NDArray[np.intp]:
+    """Choose times that are spread evenly in log t.
+
+    Returns
+    -------
+    ndarray of int
+        Their indices, at most `points`; none of time 0.
+    """
+    later = np.flatnonzero(times > 0)
+    wanted = np.geomspace(times[later[0]], times[-1], points)
+    return np.unique(np.clip(np.searchsorted(times, wanted * (1 - 1e-12)), later[0], len(times) - 1))
+
+
 def _of_runs(runs: Runs) -> list[Path]:
     if "theta" not in runs.records:
         raise ValueError('trajectory must have θ on record: descend with record={"theta": stride}')
