@@ -150,6 +150,15 @@ def test_weights_that_grow_for_ever_without_separation() -> None:
     assert found.kinds.keys().isdisjoint(kinds.MINIMA)
 
 
+def test_exact_fits_are_one_minimum_however_many_parameters_are_free() -> None:
+    x, y = ef.datasets.xor()
+    found = ef.find_minima(ef.Objective(ef.MLP([2, 3, 1]), x, y), starts=20, seed=1)
+    assert found.value[0] < 1e-20
+    fitted = [run for run, end in enumerate(found.ends) if end.value < 1e-15]
+    assert len(fitted) > 10
+    assert (found.label[fitted] == 0).all()
+
+
 def test_a_run_that_diverges_is_listed_as_such() -> None:
     f = one_weight()
     linear = ef.Objective(ef.MLP([1, 1], bias=False), f.x, f.y)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from etaflow.landscape.classify import classify
 from etaflow.landscape.minima.kinks import settle
 from etaflow.landscape.minima.orbits import across
-from etaflow.landscape.point import DEGENERATE, MINIMUM, SADDLE, point_test
 from etaflow.landscape.polish import DENSE, polish
 from etaflow.landscape.polish import INTERRUPTED as STOPPED
+from etaflow.landscape.verdict import result as verdicts
+from etaflow.landscape.verdict.result import DEGENERATE, MINIMUM, SADDLE
 
 if TYPE_CHECKING:
     from etaflow._checks import FloatArray
     from etaflow.landscape.minima.kinks import Settled
-    from etaflow.landscape.point import PointTest
+    from etaflow.landscape.verdict.result import Verdict
     from etaflow.problem.objective import Objective
 
 KINK = "minimum at a kink"
@@ -32,6 +34,9 @@ KINDS = (MINIMUM, KINK, DEGENERATE, SADDLE, INFINITY, UNFINISHED, DIVERGED, INTE
 
 GROWTH = 4.0
 """A point that is not stationary, and whose weights polishing has multiplied by more than this, is on its way to infinity."""
+
+FITTED = 1e-10
+"""Residuals below this share of the predictions are what polishing leaves of an exact fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,34 +175,33 @@ def _at_kinks(settled: Settled) -> End:
 
 
 def _smooth(objective: Objective, start: FloatArray, theta: FloatArray) -> End:
-    test = point_test(objective, theta)
-    numbers: dict[str, Any] = {"value": test.value, "grad_norm": test.grad_norm}
-    if test.is_minimum:
-        return End(theta, MINIMUM, test.reason, eigenvalue_min=test.eigenvalue_min, isolated=True, **numbers)
-    if test.verdict == SADDLE:
-        return End(theta, SADDLE, test.reason, eigenvalue_min=test.eigenvalue_min, **numbers)
+    verdict = classify(objective, theta, certify=False)
+    numbers: dict[str, Any] = {"value": verdict.value, "grad_norm": verdict.grad_norm}
+    if verdict.kind in {MINIMUM, SADDLE}:
+        lowest, isolated = float(verdict.eigenvalues[0]), verdict.kind == MINIMUM
+        return End(theta, verdict.kind, verdict.reason, eigenvalue_min=lowest, isolated=isolated, **numbers)
+    if verdict.kind == verdicts.INFINITY:
+        return End(theta, INFINITY, verdict.reason, **numbers)
     before, after = (float(np.linalg.norm(one)) for one in (start, theta))
     if after > GROWTH * (1 + before):
-        words = (
-            f"‖θ‖ grew from {before:.3g} to {after:.3g} while f fell to {test.value:.6g}, and no minimum came in sight"
-        )
+        words = f"‖θ‖ grew from {before:.3g} to {after:.3g} while f fell to {verdict.value:.6g}, and no minimum came in sight"
         return End(theta, INFINITY, words, **numbers)
-    if test.verdict != DEGENERATE:
-        return End(theta, UNFINISHED, test.reason, **numbers)
-    return _degenerate(objective, theta, test)
+    if verdict.kind == DEGENERATE:
+        return _degenerate(objective, theta, verdict)
+    return End(theta, UNFINISHED, verdict.reason, **numbers)
 
 
-def _degenerate(objective: Objective, theta: FloatArray, test: PointTest) -> End:
-    numbers: dict[str, Any] = {"value": test.value, "grad_norm": test.grad_norm}
-    if _is_fitted(objective, theta, test.value):
+def _degenerate(objective: Objective, theta: FloatArray, verdict: Verdict) -> End:
+    numbers: dict[str, Any] = {"value": verdict.value, "grad_norm": verdict.grad_norm}
+    if _is_fitted(objective, theta, verdict.value):
         return End(theta, MINIMUM, "every observation is fitted exactly: f is at its lower bound 0", **numbers)
     lowest = _across(objective, theta)
-    if lowest > test.eigenvalue_rounding:
+    if lowest > verdict.eigenvalue_zero:
         words = (
             f"f is constant along the symmetries of the network, and its Hessian across them is at least {lowest:.2g}"
         )
         return End(theta, MINIMUM, words, eigenvalue_min=lowest, isolated=not _is_linear(objective), **numbers)
-    return End(theta, DEGENERATE, test.reason, eigenvalue_min=test.eigenvalue_min, **numbers)
+    return End(theta, DEGENERATE, verdict.reason, eigenvalue_min=float(verdict.eigenvalues[0]), **numbers)
 
 
 def _is_linear(objective: Objective) -> bool:
@@ -205,11 +209,10 @@ def _is_linear(objective: Objective) -> bool:
 
 
 def _is_fitted(objective: Objective, theta: FloatArray, value: float) -> bool:
-    # With square loss: the residuals are rounding of the predictions.
+    # With square loss: the residuals are as small as polishing makes them.
     if objective.loss != "square" or objective.l2:
         return False
-    scale = float(np.square(objective.net.predict(theta, objective.x)).sum())
-    return value <= (64 * float(np.finfo(objective.dtype).eps)) ** 2 * scale
+    return value <= FITTED**2 * float(np.square(objective.net.predict(theta, objective.x)).sum())
 
 
 def _across(objective: Objective, theta: FloatArray) -> float:
