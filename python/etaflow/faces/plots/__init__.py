@@ -1,10 +1,22 @@
 """Plots: every function draws into a Matplotlib Axes and returns it."""
 
 from etaflow.faces.plots.bands import bands
+from etaflow.faces.plots.divergence import growth_law, log_rule
 from etaflow.faces.plots.minima import census, index_against_loss
 from etaflow.faces.plots.rates import power
 from etaflow.faces.plots.runs import curves
 from etaflow.faces.plots.survival import escape_rates, survival
 from etaflow.faces.plots.weak import weak_error
 
-__all__ = ["bands", "census", "curves", "escape_rates", "index_against_loss", "power", "survival", "weak_error"]
+__all__ = [
+    "bands",
+    "census",
+    "curves",
+    "escape_rates",
+    "growth_law",
+    "index_against_loss",
+    "log_rule",
+    "power",
+    "survival",
+    "weak_error",
+]
