@@ -59,7 +59,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def leave_out_figures(patch: pytest.MonkeyPatch) -> None:
     """Draw them, but do not write them, which takes longest."""
-    patch.setattr("etaflow.reproduce.finnoff3.experiment.save", lambda *_: [])
+    patch.setattr("etaflow.reproduce._kit.conduct.save", lambda *_: [])
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -208,7 +208,8 @@ JOB = """
 import sys
 from pathlib import Path
 from etaflow.reproduce import finnoff_3
-from etaflow.reproduce.finnoff3 import experiment, measured
+from etaflow.reproduce._kit import conduct
+from etaflow.reproduce.finnoff3 import measured
 from etaflow.reproduce.finnoff3.protocol import Protocol
 
 def tell(progress):
@@ -216,7 +217,7 @@ def tell(progress):
         Path(sys.argv[1] + ".running").touch()
 
 measured.log10_proved = lambda *_: measured.np.zeros(6)
-experiment.save = lambda *_: []
+conduct.save = lambda *_: []
 result = finnoff_3(out=sys.argv[1], protocol={protocol!r}, threads=1, progress=tell)
 sys.exit(0 if result.complete else 130)
 """

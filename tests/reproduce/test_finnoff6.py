@@ -42,7 +42,7 @@ def result(folder: Path) -> "Result":
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are drawn, but not written, which takes longest."""
-    monkeypatch.setattr("etaflow.reproduce.finnoff6.experiment.save", lambda *_: [])
+    monkeypatch.setattr("etaflow.reproduce._kit.conduct.save", lambda *_: [])
 
 
 def table(folder: Path) -> list[dict[str, str]]:

@@ -9,9 +9,10 @@ import pytest
 from scipy import linalg, stats
 
 import etaflow as ef
+from etaflow.reproduce._kit.answers import Answer
 from etaflow.reproduce._kit.folder import Folder
 from etaflow.reproduce._kit.work import Job
-from etaflow.reproduce.finnoff6.answers import Answer, claim, judge, judge_share
+from etaflow.reproduce.finnoff6.answers import claim, judge, judge_share
 from etaflow.reproduce.finnoff6.comparison import Comparison, compare
 from etaflow.reproduce.finnoff6.experiment import plan_phases
 from etaflow.reproduce.finnoff6.problem import load_problem

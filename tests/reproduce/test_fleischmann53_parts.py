@@ -72,7 +72,7 @@ def test_a_protocol_of_ones_own_has_no_scale() -> None:
 def test_phases_share_no_run_number() -> None:
     chosen = choose({**NOTHING, "scale": "paper"})
     start, first, *batches = plan_phases(chosen)
-    assert start.gradients == 25_000
+    assert start.part.cost == 25_000
     assert first.numbers == range(200)
     assert all(earlier.numbers.stop == later.numbers.start for earlier, later in pairwise([first, *batches]))
     assert batches[-1].numbers.stop == chosen.protocol.total_runs == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -182,6 +183,32 @@ class Job:
         with hearing() as interruptions:
             runs = load(file).resume(objective=objective, **manner) if file.exists() else begin(**manner)
         return runs, bool(interruptions)
+
+
+def seconds_per_step(run: Callable[[int], object], *, least: float) -> float:
+    """Measure how long a step takes, with more and more steps until the watch sees at least so many seconds.
+
+    Parameters
+    ----------
+    run : callable
+        Does so many steps.
+    least : float
+        Seconds.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
+    steps = 4
+    while True:
+        begin = time.perf_counter()
+        with raising_interrupts():
+            run(steps)
+        elapsed = time.perf_counter() - begin
+        if elapsed >= least:
+            return elapsed / steps
+        steps *= 4
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etaflow.reproduce._kit.answers import NO, YES, Answer
 from etaflow.reproduce._kit.text import interval, percent
 from etaflow.reproduce.finnoff3.batch import PART, QUANTITIES
 from etaflow.reproduce.finnoff3.others import LIMIT
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from etaflow.theory.rates import PowerLaw
     from etaflow.theory.small_steps.comparison_result import Comparison
 
-YES, NO = "yes", "no"
-
 NEAR = 0.1
 """A power this near to 1 is called 1."""
 
@@ -28,25 +26,6 @@ SMALL = 0.2
 """A bound of the tail below which it is told how large the tail is."""
 
 _CONSTANT = f"Does E sup²/η on 1-2-1 move by less than {percent(LIMIT)} between the largest and the smallest step size?"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One question and its answer.
-
-    Attributes
-    ----------
-    question : str
-        The question.
-    word : str
-        The answer.
-    sentence : str
-        The reason, with numbers and intervals.
-    """
-
-    question: str
-    word: str
-    sentence: str
 
 
 def answer_all(findings: Findings) -> tuple[Answer, ...]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from etaflow._checks import check_positive_int
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.figures import save
-from etaflow.reproduce._kit.folder import Folder
-from etaflow.reproduce._kit.reporting import reporter
+from etaflow.reproduce._kit.conduct import check_call, write_products
 from etaflow.reproduce._kit.result import Result as Base
-from etaflow.reproduce._kit.result import check_libraries
-from etaflow.reproduce._kit.work import Job, Phase, one_blas_thread, raising_interrupts
+from etaflow.reproduce._kit.work import Job, Phase, one_blas_thread, seconds_per_step
 from etaflow.reproduce.finnoff3 import batch, limit, measured, others, report, text
 from etaflow.reproduce.finnoff3.figures import draw_figures
 from etaflow.reproduce.finnoff3.findings import Findings
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.finnoff3.limit import Limit
     from etaflow.reproduce.finnoff3.measured import Measured
@@ -119,19 +116,12 @@ def finnoff_3(
     >>> round(result.findings.measured["1-2-1"].power.slope, 2)  # doctest: +SKIP
     0.97
     """
-    check_libraries()
-    count = None if threads is None else check_positive_int("threads", threads)
-    folder = Folder.at(out, LAYOUT)
     wishes = {"scale": scale, "seed": seed, "protocol": protocol}
-    settings = folder.resume(wishes) if resume else choose(wishes)
-    with reporter(progress) as tell:
-        if not resume:
-            folder.begin(settings, overwrite=overwrite)
-        problems = {name: load_problem(name, settings.seed, settings.protocol.step_sizes) for name in NAMES}
-        job = Job(folder, plan_phases(problems, settings), tell, count)
-        with one_blas_thread():
-            findings = _work(job, problems, settings)
-            return _write(findings, folder)
+    call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
+    settings = call.settings
+    problems = {name: load_problem(name, settings.seed, settings.protocol.step_sizes) for name in NAMES}
+    with call.job(plan_phases(problems, settings), progress) as job, one_blas_thread():
+        return _write(_work(job, problems, settings), call.folder)
 
 
 def plan_phases(problems: dict[str, Problem], settings: Settings) -> list[Phase]:
@@ -172,36 +162,20 @@ def _work(job: Job, problems: dict[str, Problem], settings: Settings) -> Finding
 
 
 def _calibrate(job: Job, problem: Problem) -> None:
-    runs, steps, elapsed = 200, 16, 0.0
-    while elapsed < _CALIBRATION_SECONDS:
-        steps *= 4
-        begin = time.perf_counter()
-        with raising_interrupts():
-            descend(
-                problem.objective,
-                problem.theta0,
-                steps=steps,
-                step_size=1e-3,
-                runs=runs,
-                batch_size=1,
-                threads=job.threads,
-            )
-        elapsed = time.perf_counter() - begin
-    unit = elapsed / (steps * runs * (problem.objective.num_params + 10))
+    f, runs = problem.objective, 200
+    sgd = partial(descend, f, problem.theta0, step_size=1e-3, runs=runs, batch_size=1, threads=job.threads)
+    unit = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / (runs * (f.num_params + 10))
     job.estimate = job.cost_left * unit + _WRITING_SECONDS
     job.tell(job.phases[0].name, 0.0)
 
 
 def _write(findings: Findings, folder: Folder[Settings]) -> Result:
-    summary = text.to_markdown(findings)
-    files = [file for name, figure in draw_figures(findings).items() for file in save(figure, folder.path, name)]
-    files.append(folder.write_text("runs.csv", report.to_csv(findings)))
-    files.append(folder.write_text("summary.md", summary))
-    files.append(folder.write_json("summary.json", report.to_json(findings)))
-    return Result(
-        complete=findings.complete,
-        files={file.name: file for file in files},
-        summary=summary,
-        resume_command=findings.resume_command,
-        findings=findings,
+    common = write_products(
+        folder,
+        findings,
+        figures=draw_figures(findings),
+        tables={"runs.csv": report.to_csv(findings)},
+        summary=text.to_markdown(findings),
+        content=report.to_json(findings),
     )
+    return Result(**common, findings=findings)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from etaflow._checks import check_choice, check_int
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SCALES = ("small", "paper")
+from etaflow.reproduce._kit.protocol import SCALES
+from etaflow.reproduce._kit.protocol import Protocol as Base
 
 LEAST = {"step_sizes": 3, "runs": 2, "limit_runs": 2, "others": 1, "other_runs": 2}
 
@@ -19,7 +15,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Base):
     """The numbers of the experiment. Each is checked.
 
     Attributes
@@ -53,27 +49,6 @@ class Protocol:
         """Check the numbers."""
         for name, least in LEAST.items():
             check_int(name, getattr(self, name), minimum=least)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the numbers as plain values that JSON can hold.
-
-        Returns
-        -------
-        dict
-            What `restore` reads.
-        """
-        return asdict(self)
-
-    @classmethod
-    def restore(cls, description: Mapping[str, Any]) -> Protocol:
-        """Return the protocol that `describe` described.
-
-        Returns
-        -------
-        Protocol
-            An equal one.
-        """
-        return cls(**description)
 
 
 def protocol(scale: str) -> Protocol:

@@ -62,7 +62,7 @@ def to_markdown(findings: Findings) -> str:
     if not findings.complete:
         parts.append(partial(f"{findings.done} of {findings.planned} phases are finished", findings.resume_command))
     if findings.measured:
-        lines = [f"- {one.question} **{one.word.capitalize()}.** {one.sentence}" for one in answer_all(findings)]
+        lines = [one.to_markdown() for one in answer_all(findings)]
         parts += ["\n".join(lines), *_powers(findings), *_tails(findings)]
         parts += [*_constants(findings), *_split(findings)]
     if findings.limits:

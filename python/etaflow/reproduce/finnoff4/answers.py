@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from etaflow.reproduce._kit.answers import OPEN, YES, Answer
 from etaflow.reproduce._kit.text import interval, percent
 from etaflow.reproduce.finnoff4.coverage import QUANTITIES
 from etaflow.reproduce.finnoff4.problem import CHOSEN
@@ -17,32 +17,11 @@ if TYPE_CHECKING:
     from etaflow.reproduce.finnoff4.findings import Findings, Measured
     from etaflow.theory.rates import PowerLaw
 
-YES, OPEN = "yes", "undecided"
-
 NEAR = 0.2
 """A power this near to 1/2 is called about 1/2."""
 
 GOOD, FAIR = 0.02, 0.05
 """A share of runs this near to the level is called right, or nearly right."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One question and its answer.
-
-    Attributes
-    ----------
-    question : str
-        The question.
-    word : str
-        The answer.
-    sentence : str
-        The reason, with numbers and intervals.
-    """
-
-    question: str
-    word: str
-    sentence: str
 
 
 def answer_all(findings: Findings) -> tuple[Answer, ...]:

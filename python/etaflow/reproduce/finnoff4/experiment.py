@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etaflow._checks import check_positive_int
-from etaflow.reproduce._kit.figures import save
-from etaflow.reproduce._kit.folder import Folder
-from etaflow.reproduce._kit.reporting import reporter
+from etaflow.reproduce._kit.conduct import check_call, write_products
 from etaflow.reproduce._kit.result import Result as Base
-from etaflow.reproduce._kit.result import check_libraries
-from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.finnoff4 import coverage, ensemble, limit, report, text
 from etaflow.reproduce.finnoff4.figures import draw_figures
 from etaflow.reproduce.finnoff4.findings import Findings, Measured, measure
@@ -22,7 +17,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
+    from etaflow.reproduce._kit.work import Job, Phase
     from etaflow.reproduce.finnoff4.problem import Problem
     from etaflow.reproduce.finnoff4.protocol import Protocol
     from etaflow.reproduce.finnoff4.settings import Settings
@@ -115,19 +112,14 @@ def finnoff_4(
     >>> round(result.findings.measured["1-2-1"].at_the_end.rates["mean"].slope, 2)  # doctest: +SKIP
     0.55
     """
-    check_libraries()
-    count = None if threads is None else check_positive_int("threads", threads)
-    folder = Folder.at(out, LAYOUT)
     wishes = {"scale": scale, "seed": seed, "protocol": protocol}
-    settings = folder.resume(wishes) if resume else choose(wishes)
-    with reporter(progress) as tell:
-        if not resume:
-            folder.begin(settings, overwrite=overwrite)
-        problems = [load_problem(name, settings.seed) for name in settings.protocol.problems]
-        job = Job(folder, [phase for one in problems for phase in phases_of(one, settings)], tell, count)
+    call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
+    settings = call.settings
+    problems = [load_problem(name, settings.seed) for name in settings.protocol.problems]
+    with call.job([phase for one in problems for phase in phases_of(one, settings)], progress) as job:
         job.estimate = MICROSECONDS * job.cost_left
         findings = _work(job, problems, settings)
-    return _write(findings, folder)
+    return _write(findings, call.folder)
 
 
 def phases_of(problem: Problem, settings: Settings) -> list[Phase]:
@@ -161,15 +153,12 @@ def _measure(job: Job, problem: Problem, settings: Settings) -> Measured:
 
 
 def _write(findings: Findings, folder: Folder[Settings]) -> Result:
-    summary = text.to_markdown(findings)
-    files = [file for name, figure in draw_figures(findings).items() for file in save(figure, folder.path, name)]
-    files.append(folder.write_text("table.csv", report.to_csv(findings)))
-    files.append(folder.write_text("summary.md", summary))
-    files.append(folder.write_json("summary.json", report.to_json(findings)))
-    return Result(
-        complete=findings.complete,
-        files={file.name: file for file in files},
-        summary=summary,
-        resume_command=findings.resume_command,
-        findings=findings,
+    common = write_products(
+        folder,
+        findings,
+        figures=draw_figures(findings),
+        tables={"table.csv": report.to_csv(findings)},
+        summary=text.to_markdown(findings),
+        content=report.to_json(findings),
     )
+    return Result(**common, findings=findings)

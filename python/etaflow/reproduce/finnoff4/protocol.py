@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from etaflow._checks import check_choice, check_int
+from etaflow.reproduce._kit.protocol import SCALES
+from etaflow.reproduce._kit.protocol import Protocol as Base
 from etaflow.theory.gaussian_limit.comparison import GROUPS
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SCALES = ("small", "paper")
 NAMES = ("1-2-1", "1-1", "10-10-1")
 """The problems: see `etaflow.reproduce.finnoff4.problem`."""
 
@@ -25,7 +22,7 @@ FEWEST = 20 * GROUPS
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Base):
     """The numbers of the experiment. Each is checked.
 
     Attributes
@@ -65,27 +62,6 @@ class Protocol:
         given: object = self.problems
         if not isinstance(given, tuple) or not given or not set(given) <= set(NAMES) or len(set(given)) < len(given):
             raise ValueError(f"problems must be a tuple of different ones of {NAMES} (got {given!r})")
-
-    def describe(self) -> dict[str, Any]:
-        """Return the numbers as plain values that JSON can hold.
-
-        Returns
-        -------
-        dict
-            What `restore` reads.
-        """
-        return asdict(self)
-
-    @classmethod
-    def restore(cls, description: Mapping[str, Any]) -> Protocol:
-        """Return the protocol that `describe` described.
-
-        Returns
-        -------
-        Protocol
-            An equal one.
-        """
-        return cls(**{**description, "problems": tuple(description["problems"])})
 
 
 def protocol(scale: str = "small") -> Protocol:

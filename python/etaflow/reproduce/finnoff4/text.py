@@ -74,7 +74,7 @@ def to_markdown(findings: Findings) -> str:
         parts.append(partial(done, findings.resume_command))
     found = tuple(findings.measured.values())
     if found:
-        lines = [f"- {one.question} **{one.word.capitalize()}.** {one.sentence}" for one in answer_all(findings)]
+        lines = [one.to_markdown() for one in answer_all(findings)]
         parts += ["\n".join(lines), *_covariances(found), *_projections(found), *_rates(found)]
         parts += [*_two_times(found), *_paths(findings, found), *_bands(findings, found)]
     return "\n\n".join([*parts, *_conditions(findings, found)]) + "\n"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etaflow.reproduce._kit.answers import NO, OPEN, YES, Answer
 from etaflow.reproduce._kit.text import count, interval, percent
 from etaflow.reproduce.finnoff6.comparison import LEVEL
 from etaflow.reproduce.finnoff6.verdicts import IN_A_MINIMUM, STUCK
@@ -13,8 +13,6 @@ from etaflow.theory.intervals import proportion_interval
 if TYPE_CHECKING:
     from etaflow.reproduce.finnoff6.comparison import Comparison
     from etaflow.reproduce.finnoff6.findings import Findings
-
-YES, NO, OPEN = "yes", "no", "undecided"
 
 _CLAIMS = {
     (
@@ -27,25 +25,6 @@ _CLAIMS = {
 }
 
 _NONE = " So there was no local minimum for SGD to escape from."
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One question and its answer.
-
-    Attributes
-    ----------
-    question : str
-        The question.
-    word : {"yes", "no", "undecided"}
-        The answer.
-    sentence : str
-        The reason, with numbers and intervals.
-    """
-
-    question: str
-    word: str
-    sentence: str
 
 
 def answer_all(findings: Findings) -> tuple[Answer, ...]:

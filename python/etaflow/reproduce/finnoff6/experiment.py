@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from etaflow._checks import check_positive_int
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.figures import save
-from etaflow.reproduce._kit.folder import Folder
-from etaflow.reproduce._kit.reporting import reporter
+from etaflow.reproduce._kit.conduct import check_call, write_products
 from etaflow.reproduce._kit.result import Result as Base
-from etaflow.reproduce._kit.result import check_libraries
-from etaflow.reproduce._kit.work import Job, Phase, raising_interrupts
+from etaflow.reproduce._kit.work import Job, Phase, seconds_per_step
 from etaflow.reproduce.finnoff6 import report, text
 from etaflow.reproduce.finnoff6.figures import draw_figures
 from etaflow.reproduce.finnoff6.findings import Findings
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.finnoff6.protocol import Protocol
     from etaflow.reproduce.finnoff6.races import Race
@@ -125,17 +122,11 @@ def finnoff_6(
     >>> result.findings.comparison("passes").share  # doctest: +SKIP
     1.0
     """
-    check_libraries()
-    count = None if threads is None else check_positive_int("threads", threads)
-    folder = Folder.at(out, LAYOUT)
     wishes = {"scale": scale, "seed": seed, "protocol": protocol}
-    settings = folder.resume(wishes) if resume else choose(wishes)
-    with reporter(progress) as tell:
-        if not resume:
-            folder.begin(settings, overwrite=overwrite)
-        job = Job(folder, plan_phases(settings), tell, count)
-        findings = _work(job, settings)
-    return _write(findings, folder)
+    call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
+    with call.job(plan_phases(call.settings), progress) as job:
+        findings = _work(job, call.settings)
+    return _write(findings, call.folder)
 
 
 def plan_phases(settings: Settings) -> list[Phase]:
@@ -181,27 +172,19 @@ def _calibrate(job: Job, settings: Settings) -> None:
     conditions, starts = settings.protocol.conditions, min(settings.protocol.starts, 16)
     problem = load_problem(EXPERIMENTS[0], conditions, settings.seed)
     theta0 = problem.draw_starts(conditions, settings.seed, starts)
-    steps, elapsed = 1, 0.0
-    while elapsed < _CALIBRATION_SECONDS:
-        steps *= 4
-        begin = time.perf_counter()
-        with raising_interrupts():
-            descend(problem.objective, theta0, steps=steps, step_size=_HARMLESS, threads=job.threads)
-        elapsed = time.perf_counter() - begin
-    job.estimate = job.cost_left * elapsed / (steps * starts * conditions.samples)
+    batch_training = partial(descend, problem.objective, theta0, step_size=_HARMLESS, threads=job.threads)
+    seconds = seconds_per_step(lambda steps: batch_training(steps=steps), least=_CALIBRATION_SECONDS)
+    job.estimate = job.cost_left * seconds / (starts * conditions.samples)
     job.tell(job.phases[0].name, 0.0)
 
 
 def _write(findings: Findings, folder: Folder[Settings]) -> Result:
-    summary = text.to_markdown(findings)
-    files = [file for name, figure in draw_figures(findings).items() for file in save(figure, folder.path, name)]
-    files.append(folder.write_text("runs.csv", report.to_csv(findings)))
-    files.append(folder.write_text("summary.md", summary))
-    files.append(folder.write_json("summary.json", report.to_json(findings)))
-    return Result(
-        complete=findings.complete,
-        files={file.name: file for file in files},
-        summary=summary,
-        resume_command=findings.resume_command,
-        findings=findings,
+    common = write_products(
+        folder,
+        findings,
+        figures=draw_figures(findings),
+        tables={"runs.csv": report.to_csv(findings)},
+        summary=text.to_markdown(findings),
+        content=report.to_json(findings),
     )
+    return Result(**common, findings=findings)

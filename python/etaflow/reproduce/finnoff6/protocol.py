@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from etaflow._checks import (
     check_choice,
@@ -12,11 +12,12 @@ from etaflow._checks import (
     check_positive_int,
     check_positive_number,
 )
+from etaflow.reproduce._kit.protocol import SCALES
+from etaflow.reproduce._kit.protocol import Protocol as Base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCALES = ("small", "paper")
 OUTPUTS = ("identity", "tanh")
 EXPERIMENTS = ("additive", "product", "rbf", "network")
 """The paper's four models of the data, in its order."""
@@ -89,7 +90,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Base):
     """The numbers of the experiment. Each is checked.
 
     Attributes
@@ -127,18 +128,8 @@ class Protocol:
         if not isinstance(self.conditions, Conditions):
             raise TypeError(f"conditions must be Conditions (got {self.conditions!r})")
 
-    def describe(self) -> dict[str, Any]:
-        """Return the numbers as plain values that JSON can hold.
-
-        Returns
-        -------
-        dict
-            What `restore` reads.
-        """
-        return asdict(self)
-
     @classmethod
-    def restore(cls, description: Mapping[str, Any]) -> Protocol:
+    def restore(cls, description: Mapping[str, Any]) -> Self:
         """Return the protocol that `describe` described.
 
         Returns

@@ -72,7 +72,7 @@ def to_markdown(findings: Findings) -> str:
 
 def _answers(findings: Findings) -> list[str]:
     answers = answer_all(findings)
-    lines = [f"- {one.question} **{one.word.capitalize()}.** {one.sentence}" for one in answers]
+    lines = [one.to_markdown() for one in answers]
     head = [f"**{claim(answers)}**"] if findings.stuck else []
     return [*head, "\n".join(lines)]
 

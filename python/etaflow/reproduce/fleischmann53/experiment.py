@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etaflow._checks import check_positive_int
-from etaflow.reproduce._kit.figures import save
-from etaflow.reproduce._kit.folder import Folder
-from etaflow.reproduce._kit.reporting import reporter
+from etaflow.reproduce._kit.conduct import check_call, write_products
 from etaflow.reproduce._kit.result import Result as Base
-from etaflow.reproduce._kit.result import check_libraries
 from etaflow.reproduce.fleischmann53 import report, text
 from etaflow.reproduce.fleischmann53.figures import draw_figures
 from etaflow.reproduce.fleischmann53.folder import LAYOUT
-from etaflow.reproduce.fleischmann53.phases import Worker
+from etaflow.reproduce.fleischmann53.phases import Worker, plan_phases
 from etaflow.reproduce.fleischmann53.problem import load_problem
 from etaflow.reproduce.fleischmann53.settings import choose
 from etaflow.reproduce.fleischmann53.start import examine
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.fleischmann53.problem import Problem
     from etaflow.reproduce.fleischmann53.protocol import Protocol
@@ -152,9 +149,6 @@ def fleischmann_5_3(
     >>> result.slopes["step size"].contains(1.0)  # doctest: +SKIP
     True
     """
-    check_libraries()
-    count = None if threads is None else check_positive_int("threads", threads)
-    folder = Folder.at(out, LAYOUT)
     wishes = {
         "scale": scale,
         "step_sizes": step_sizes,
@@ -164,19 +158,17 @@ def fleischmann_5_3(
         "seed": seed,
         "protocol": protocol,
     }
-    settings = folder.resume(wishes) if resume else choose(wishes)
+    call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
+    settings = call.settings
     problem = load_problem(settings.data_folder, settings.size, settings.dtype)
-    with reporter(progress) as tell:
-        if not resume:
-            folder.begin(settings, overwrite=overwrite)
-        worker = Worker(problem.objective, settings, folder, count, tell)
-        findings = _work(worker, problem)
-    return _write(findings, folder)
+    with call.job([phase.part for phase in plan_phases(settings)], progress) as job:
+        findings = _work(Worker(problem.objective, settings, job), problem)
+    return _write(findings, call.folder)
 
 
 def _work(worker: Worker, problem: Problem) -> Findings:
     start: Start | None = None
-    first, *others = worker.phases
+    first, *others = plan_phases(worker.settings)
     collected: list[list[Any]] = [[] for _ in others]
     try:
         worker.calibrate()
@@ -196,27 +188,28 @@ def _work(worker: Worker, problem: Problem) -> Findings:
         Sweep("batch size", tuple(one for settings in collected[1:] for one in settings)),
     )
     laws = tuple(sweep.law() for sweep in sweeps)
-    return report.Findings(worker.settings, problem, start, sweeps, laws, worker.folder.path)
+    return report.Findings(worker.settings, problem, start, sweeps, laws, worker.job.folder.path)
 
 
 def _write(findings: Findings, folder: Folder[Settings]) -> Result:
     steps = findings.settings.protocol.steps
-    summary = text.to_markdown(findings)
-    figures = draw_figures(findings.problem, findings.sweeps, findings.laws, steps=steps, partial=not findings.complete)
-    files = [file for name, figure in figures.items() for file in save(figure, folder.path, name)]
-    files.append(folder.write_text("runs.csv", to_csv(findings.sweeps, findings.settings.seed)))
-    files.append(folder.write_text("summary.md", summary))
-    files.append(folder.write_json("summary.json", report.to_json(findings)))
+    common = write_products(
+        folder,
+        findings,
+        figures=draw_figures(
+            findings.problem, findings.sweeps, findings.laws, steps=steps, partial=not findings.complete
+        ),
+        tables={"runs.csv": to_csv(findings.sweeps, findings.settings.seed)},
+        summary=text.to_markdown(findings),
+        content=report.to_json(findings),
+    )
     return Result(
-        complete=findings.complete,
+        **common,
         settings=findings.settings,
         start=findings.start,
         step_sizes=findings.sweeps[0],
         batch_sizes=findings.sweeps[1],
         slopes={sweep.name: law for sweep, law in zip(findings.sweeps, findings.laws, strict=True)},
-        files={file.name: file for file in files},
-        summary=summary,
-        resume_command=findings.resume_command,
     )
 
 

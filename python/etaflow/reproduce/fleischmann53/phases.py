@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.work import Job, raising_interrupts
 from etaflow.reproduce._kit.work import Phase as Part
+from etaflow.reproduce._kit.work import seconds_per_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from etaflow._checks import FloatArray
     from etaflow.dynamics.runs import Runs
     from etaflow.problem.objective import Objective
-    from etaflow.reproduce._kit.folder import Folder
-    from etaflow.reproduce._kit.reporting import Progress
+    from etaflow.reproduce._kit.work import Job
     from etaflow.reproduce.fleischmann53.settings import Settings
 
 _CALIBRATION_SECONDS = 0.2
@@ -62,9 +58,9 @@ class Phase:
         return range(self.first_run, self.first_run + self.runs * len(self.step_sizes))
 
     @property
-    def gradients(self) -> int:
-        """How many gradients over the whole training set it takes."""
-        return self.steps * len(self.numbers)
+    def part(self) -> Part:
+        """The phase as a part of the job; its cost is the number of gradients over the whole training set."""
+        return Part(self.name, self.words, self.steps * len(self.numbers))
 
 
 def plan_phases(settings: Settings) -> tuple[Phase, ...]:
@@ -94,37 +90,23 @@ def plan_phases(settings: Settings) -> tuple[Phase, ...]:
     return start, first, *batches
 
 
-@dataclass
+@dataclass(frozen=True)
 class Worker:
-    """Carries out phases and tells how far the whole job is.
+    """Carries out the phases of a job.
 
     Attributes
     ----------
     objective : Objective
         What is minimised.
     settings : Settings
-        The job's.
-    folder : Folder
-        Where the checkpoints are.
-    threads : int or None
-        How many threads.
-    report : callable or None
-        Is given a `Progress`.
+        What decides the numbers.
+    job : Job
+        Keeps them.
     """
 
     objective: Objective
     settings: Settings
-    folder: Folder[Settings]
-    threads: int | None
-    report: Callable[[Progress], object] | None
-    phases: tuple[Phase, ...] = field(init=False)
-    job: Job = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Plan the phases."""
-        self.phases = plan_phases(self.settings)
-        parts = [Part(phase.name, phase.words, phase.gradients) for phase in self.phases]
-        self.job = Job(self.folder, parts, self.report, self.threads)
+    job: Job
 
     @property
     def theta0(self) -> FloatArray:
@@ -134,10 +116,21 @@ class Worker:
 
     def calibrate(self) -> None:
         """Measure how long the job will take, and tell."""
-        first = self.phases[1]
-        per_gradient = self._seconds_per_gradient(first)
-        self.job.estimate = per_gradient * self.job.cost_left
-        self.job.tell(self.phases[0].name, 0.0)
+        start, first, *_ = plan_phases(self.settings)
+        sgd = partial(
+            descend,
+            self.objective,
+            self.theta0,
+            step_size=min(first.step_sizes),
+            batch_size=1,
+            runs=first.runs,
+            seed=self.settings.seed,
+            mean=["grad_norm2"],
+            threads=self.job.threads,
+        )
+        seconds = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS)
+        self.job.estimate = self.job.cost_left * seconds / first.runs
+        self.job.tell(start.name, 0.0)
 
     def carry_out(self, phase: Phase, theta: FloatArray) -> tuple[Runs, bool]:
         """Carry out a phase, or what is left of it.
@@ -170,23 +163,3 @@ class Worker:
         )
         alone = {"threads": 1} if phase.batch_size is None else {}  # one run of small work
         return self.job.descend(phase.name, self.objective, begin, **alone)
-
-    def _seconds_per_gradient(self, phase: Phase) -> float:
-        steps, elapsed = 1, 0.0
-        while elapsed < _CALIBRATION_SECONDS:
-            begin = time.perf_counter()
-            with raising_interrupts():
-                descend(
-                    self.objective,
-                    self.theta0,
-                    steps=steps,
-                    step_size=min(phase.step_sizes),
-                    batch_size=1,
-                    runs=phase.runs,
-                    seed=self.settings.seed,
-                    mean=["grad_norm2"],
-                    threads=self.threads,
-                )
-            elapsed = time.perf_counter() - begin
-            steps *= 4
-        return elapsed / (steps // 4 * phase.runs)

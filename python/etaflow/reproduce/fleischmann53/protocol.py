@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from etaflow._checks import check_choice, check_float_array, check_positive_int, check_positive_number
 from etaflow.problem.initialisation import parse_scheme
+from etaflow.reproduce._kit.protocol import SCALES
+from etaflow.reproduce._kit.protocol import Protocol as Base
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SCALES = ("small", "paper")
 STEP_SIZES = ("code", "text")
 
 _UNITS = {"code": 1e-4, "text": 1e-3}
@@ -22,7 +19,7 @@ _SMALL_STEPS = 20_000
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Base):
     """The numbers of experiment 5.3. Each is checked.
 
     Attributes
@@ -92,28 +89,6 @@ class Protocol:
     def total_runs(self) -> int:
         """The number of runs in both sweeps."""
         return self.runs * (len(self.step_sizes) + len(self.batch_sizes))
-
-    def describe(self) -> dict[str, Any]:
-        """Return the numbers as plain values that JSON can hold.
-
-        Returns
-        -------
-        dict
-            What `restore` reads.
-        """
-        return asdict(self)
-
-    @classmethod
-    def restore(cls, description: Mapping[str, Any]) -> Protocol:
-        """Return the protocol that `describe` described.
-
-        Returns
-        -------
-        Protocol
-            An equal protocol.
-        """
-        lists = {name: tuple(description[name]) for name in ("step_sizes", "batch_sizes")}
-        return cls(**{**description, **lists})
 
 
 def protocol(scale: str = "small", step_sizes: str = "code") -> Protocol:
