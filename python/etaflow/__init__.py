@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
-    from etaflow.landscape import divergence, linear_networks, symmetry
+    from etaflow.landscape import divergence, linear_networks, relu_paths, symmetry
     from etaflow.landscape.classify import classify
     from etaflow.landscape.minima.result import Minima
     from etaflow.landscape.minima.search import find_minima
@@ -74,6 +74,7 @@ __all__ = [
     "point_test",
     "polish",
     "predict_bands",
+    "relu_paths",
     "reproduce",
     "schedules",
     "simulate_linear_sde",
@@ -115,6 +116,7 @@ _HOMES = {
     "point_test": "landscape.point:point_test",
     "polish": "landscape.polish:polish",
     "predict_bands": "diffusion.bands:predict_bands",
+    "relu_paths": "landscape.relu_paths",
     "reproduce": "reproduce",
     "schedules": "dynamics.schedules",
     "simulate_linear_sde": "diffusion.linear_sde:simulate_linear_sde",
