@@ -184,7 +184,7 @@ class _Case:
     def _on_a_kink(self) -> Verdict | None:
         kinks = self.kinks
         settled = self._settled() if kinks is not None or not self.stationary else None
-        if settled is not None:
+        if settled is not None and (settled.minimum or kinks is None):
             return self._make(KINK, reasons.settled(settled, self.evidence.value))
         if kinks is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +68,7 @@ def _from_data(objective: Objective, theta: FloatArray) -> Iterator[tuple[str, F
         cause = "dead units" if activation.name in HOMOGENEOUS else "saturated units"
         for unit in np.flatnonzero(steepest <= RANK):
             yield from _entering(net, theta, layer, int(unit), cause)
+        yield from _linear(net, theta, layer, forward.slopes[layer].mid)
     for layer, state in enumerate(forward.states):
         yield from _dependent(net, theta, layer, state.mid.astype(theta.dtype))
 
@@ -78,6 +80,22 @@ def _exchange(layers: Layers, layer: int, i: int, j: int) -> Layers:
     moved[layer][0][i], moved[layer][1][i] = w[j], b[j]
     moved[layer + 1][0][:, j] = -v[:, i]
     return moved
+
+
+def _linear(net: MLP, theta: FloatArray, layer: int, slopes: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+    # Units with the same slope for all observations: they can be mixed, and shifted against the next bias.
+    units = np.flatnonzero((slopes == slopes[0]).all(axis=0) & (slopes[0] != 0))
+    named = net.activations[layer].name == "identity"
+    layers = split(net, theta)
+    for i, j in () if named else permutations(units.tolist(), 2):
+        mixed = _exchange(layers, layer, i, j)
+        mixed[layer + 1][0][:, j] *= slopes[0, i] / slopes[0, j]
+        yield "units that are linear on the data", join(net, mixed)
+    for j in units.tolist() if net.bias else ():
+        moved = [(np.zeros_like(w), np.zeros_like(b)) for w, b in layers]
+        moved[layer][1][j] = 1
+        moved[layer + 1][1][:] = -slopes[0, j] * layers[layer + 1][0][:, j]
+        yield ("the biases of linear layers" if named else "units that are linear on the data"), join(net, moved)
 
 
 def _entering(net: MLP, theta: FloatArray, layer: int, unit: int, cause: str) -> Iterator[tuple[str, FloatArray]]:

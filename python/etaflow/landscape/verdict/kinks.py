@@ -88,7 +88,7 @@ def find_kinks(objective: Objective, evidence: Evidence) -> Kinks | None:
     places = [(layer + 1, unit, i) for layer, mask in enumerate(unsure) for i, unit in np.argwhere(mask)]
     if not places:
         return None
-    pulls = [*forward.pulls, forward.deltas[-1]]
+    pulls = [*forward.pulls, Ball.exact(objective.y)]  # an output at its kink is 0, and differs from its target by that
     jumps = sum(int((mask & (pull.smallest > 0)).sum()) for mask, pull in zip(unsure, pulls, strict=True))
     shortest = _shortest(objective, evidence.theta, unsure)
     slope = float("nan") if shortest is None else float(np.linalg.norm(shortest))
