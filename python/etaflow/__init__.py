@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etaflow.dynamics.generic import stochastic_gradient_method
     from etaflow.dynamics.runs import Runs, load
     from etaflow.faces import plots
-    from etaflow.landscape import divergence, linear_networks, relu_paths, symmetry
+    from etaflow.landscape import divergence, linear_networks, perceptron, relu_paths, symmetry
     from etaflow.landscape.classify import classify
     from etaflow.landscape.minima.result import Minima
     from etaflow.landscape.minima.search import find_minima
@@ -70,6 +70,7 @@ __all__ = [
     "linear_networks",
     "load",
     "modified_equation",
+    "perceptron",
     "plots",
     "point_test",
     "polish",
@@ -112,6 +113,7 @@ _HOMES = {
     "linear_networks": "landscape.linear_networks",
     "load": "dynamics.runs:load",
     "modified_equation": "diffusion.modified:modified_equation",
+    "perceptron": "landscape.perceptron",
     "plots": "faces.plots",
     "point_test": "landscape.point:point_test",
     "polish": "landscape.polish:polish",
