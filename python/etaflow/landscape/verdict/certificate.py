@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 WORK = 4e10
 """No certificate is tried beyond so many multiplications for one Hessian."""
 
-LADDER = 4.0 ** np.arange(8)
-"""The boxes that are tried, in units of a few Newton steps."""
+LADDER = (2.0, 4.0, 16.0, 64.0)
+"""The boxes that are tried, in units of Newton's step along each eigenvector."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +37,14 @@ class Certificate:
         A lower bound of |λ| for every eigenvalue λ of ∇²f(θ*), and of the Hessian everywhere in the box.
     index : int
         The number of negative eigenvalues: 0 at a minimum.
-    box : float
-        The half-width of the box, in the coordinates of the Hessian's eigenvectors.
+    box : ndarray, shape (d,)
+        The half-widths of the box, in the coordinates of the Hessian's approximate eigenvectors.
     """
 
     radius: float
     curvature: float
     index: int
-    box: float
+    box: Array
 
 
 def certify(
@@ -53,10 +53,10 @@ def certify(
     r"""Try to prove that a non-degenerate stationary point is near θ.
 
     In the coordinates s of the approximate eigenvectors, θ + Vs, the zeros of G(s) = Vᵀ∇f(θ + Vs) are sought in
-    S = [−ρ, ρ]^d. With D the approximate eigenvalues and M an enclosure of Vᵀ∇²f V over S, Krawczyk's operator
+    a box S around 0. With D the approximate eigenvalues and M an enclosure of Vᵀ∇²f V over S, Krawczyk's operator
     K = −D⁻¹G(0) + (I − D⁻¹M)S lies inside S only if G has exactly one zero there, and it is in K (Krawczyk 1969; Moore
-    1977). Then also ‖I − D⁻¹M‖_∞ < 1, so that M is regular along the way from D: by Sylvester's law its inertia, and so the
-    Hessian's, is that of D.
+    1977). Then also ‖I − D⁻¹M‖ < 1 in the maximum norm weighted by the box, so that M is regular along the way from D: by Sylvester's
+    law its inertia, and so the Hessian's, is that of D.
 
     Parameters
     ----------
@@ -84,10 +84,9 @@ def certify(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         gradient = frame.T @ enclose_gradient(objective, Ball.exact(place)).reshape(-1, 1)
         step = (gradient / scale[:, None]).largest[:, 0]
-        reach = np.abs(frame.mid).sum(axis=1) * GROW
         for factor in LADDER:
-            box = float(2 * factor * step.max()) + 1e-300
-            hessian = enclose_hessian(objective, Ball(place, box * reach * GROW))
+            box = factor * step + 1e-300
+            hessian = enclose_hessian(objective, Ball(place, np.abs(frame.mid) @ box * GROW))
             found = _krawczyk(frame, frame.T @ (hessian @ frame), scale, step, box)
             if found is not None:
                 return found
@@ -96,10 +95,10 @@ def certify(
     return None
 
 
-def _krawczyk(frame: Ball, turned: Ball, scale: Array, step: Array, box: float) -> Certificate | None:
+def _krawczyk(frame: Ball, turned: Ball, scale: Array, step: Array, box: Array) -> Certificate | None:
     size = len(scale)
     contraction = (np.eye(size) - turned / scale[:, None]).largest
-    image = (step + contraction.sum(axis=1) * box * GROW) * GROW
+    image = (step + contraction @ box * GROW) * GROW
     gaps = turned.smallest[np.arange(size), np.arange(size)] - _off_diagonal(turned.largest)
     curvature = float(gaps.min())
     if not ((image < box).all() and curvature > 0):

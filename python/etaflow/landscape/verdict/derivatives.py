@@ -138,6 +138,7 @@ class Pass:
     curvature: Ball
 
     @classmethod
+    @np.errstate(invalid="ignore")
     def run(cls, objective: Objective, theta: Ball, rows: slice) -> Pass:
         """Go through the network, forward and backward.
 

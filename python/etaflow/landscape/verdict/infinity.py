@@ -144,7 +144,7 @@ def _ray_by_outputs(objective: Objective, theta: FloatArray, features: Ball, z: 
     decisive = strict.any(axis=0)
     return Ray(
         _placed(objective, block, theta),
-        _limit(objective, theta, strict),
+        _limit(objective, theta, z, strict),
         min(margin for _, margin in found),
         proved=any(proved for proved, _ in found),
         everywhere=len(objective.net.shapes) == 1 and any(proved for proved, _ in found),
@@ -169,8 +169,8 @@ def _softmax_ray(objective: Objective, theta: FloatArray, features: Ball, z: Arr
     if one is None:
         return None
     proved, differences = _proved(objective, signed, one), z[i[:, 0], labels][:, None] - z[i, others]
-    rest = np.where(one.strict.reshape(differences.shape), 0.0, np.exp(-differences))
-    losses = np.log1p(rest.sum(axis=1))
+    rest = np.where(one.strict.reshape(differences.shape), -np.inf, -differences)
+    losses = np.logaddexp.reduce(np.column_stack([np.zeros(count), rest]), axis=1)
     return Ray(
         _placed(objective, one.direction.reshape(width, size), theta),
         float(losses.mean() if objective.reduction == "mean" else losses.sum()),
@@ -202,13 +202,13 @@ def _placed(objective: Objective, block: Array, theta: FloatArray) -> FloatArray
     return np.asarray(direction / np.linalg.norm(direction))
 
 
-def _limit(objective: Objective, theta: FloatArray, strict: Mask) -> float:
+def _limit(objective: Objective, theta: FloatArray, z: Array, strict: Mask) -> float:
     # What is strictly separated loses all but its distance from the sigmoid's limit.
-    y, out = objective.y.astype(np.float64), objective.net.predict(theta, objective.x).astype(np.float64)
+    y = objective.y.astype(np.float64)
     if objective.loss == "log":
-        with np.errstate(divide="ignore"):
-            losses = np.where(strict, 0.0, -np.log(np.where(y > 0, out, 1 - out)))
+        losses = np.where(strict, 0.0, np.logaddexp(0.0, (1 - 2 * y) * z))
     else:
+        out = objective.net.predict(theta, objective.x).astype(np.float64)
         low, high = LIMITS[objective.net.activations[-1].name]
         losses = np.where(strict, np.minimum((y - high) ** 2, (y - low) ** 2), (y - out) ** 2)
     total = float(losses.sum())
