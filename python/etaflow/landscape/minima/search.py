@@ -25,7 +25,6 @@ from etaflow.dynamics.stopping import check_rules, halve_on_plateau, plateau
 from etaflow.landscape.minima.census import sort_out
 from etaflow.landscape.minima.ends import DIVERGED, INTERRUPTED, judge, unjudged
 from etaflow.landscape.minima.result import Minima
-from etaflow.landscape.polish import DENSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
 
 METHODS = ("gradient_descent", "flow")
 STEPS, TIME = 12_000, 1_000.0
+DENSE = 400
+"""Up to so many parameters the largest eigenvalue is taken from the whole spectrum; beyond, Lanczos is faster."""
+
 FLOW_GRADIENT = 1e-8
 """A flow ends where ‖∇f‖ is as small as this: the basin is decided."""
 
@@ -196,7 +198,7 @@ def step_sizes(objective: Objective, starts: FloatArray) -> FloatArray:
 
 def _largest_curvature(objective: Objective, theta: FloatArray) -> float:
     if objective.num_params <= DENSE:
-        return float(np.linalg.norm(objective.hessian(theta), 2))
+        return float(np.abs(np.linalg.eigvalsh(objective.hessian(theta))).max())
     from scipy.sparse.linalg import eigsh  # noqa: PLC0415 - slow to import
 
     begin = np.random.default_rng(0).standard_normal(len(theta)).astype(objective.dtype)

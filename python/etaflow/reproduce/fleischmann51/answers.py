@@ -1,0 +1,188 @@
+"""What the thesis says about its local minima, taken apart into questions, each answered in a word and a sentence with numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from etaflow.reproduce._kit.answers import NO, OPEN, YES, Answer
+from etaflow.reproduce._kit.text import count, interval, percent
+from etaflow.reproduce.fleischmann51.clusters import THESIS, levels
+from etaflow.reproduce.fleischmann51.protocol import FIXED
+from etaflow.reproduce.fleischmann51.verdicts import MINIMA
+from etaflow.theory.intervals import proportion_interval
+
+if TYPE_CHECKING:
+    from etaflow.reproduce.fleischmann51.findings import Findings
+
+ZERO = 1e-6
+"""What the thesis's figure 5.4 calls close to zero."""
+
+ENOUGH = 50
+"""n/d₀: from so many neurons on, Theorem 3.6 holds for its own networks and loss."""
+
+LEVEL = 0.95
+FEW = 1 / 3
+"""Costs lie on few levels if these are at most this part of the runs."""
+
+
+def answer_all(findings: Findings) -> tuple[Answer, ...]:
+    """Answer the questions that there are runs for.
+
+    Parameters
+    ----------
+    findings : Findings
+        What was found.
+
+    Returns
+    -------
+    tuple of Answer
+        In the order of the summary.
+    """
+    if not findings.of(1):
+        return ()
+    found = [are_minima(findings), goes_on(findings), falls_with_width(findings)]
+    if findings.costs(1, least=ENOUGH).size:
+        found.append(near_zero(findings))
+    if findings.of(1)[0][0].width == 1:
+        found.append(sharp_levels(findings))
+    if len(findings.layers) > 1:
+        found.append(depth(findings))
+    return tuple(found)
+
+
+def are_minima(findings: Findings) -> Answer:
+    """Say how many ends are local minima.
+
+    Returns
+    -------
+    Answer
+        Yes if the interval of the share is above one half, no if that of the others is.
+    """
+    total, at = findings.total, findings.count(*MINIMA)
+    infinite, falling = findings.count("infinity"), findings.count("falling")
+    kinked = findings.count("kink")
+    low, high = proportion_interval(at, total, level=LEVEL)
+    lower, _ = proportion_interval(infinite + falling, total, level=LEVEL)
+    word = YES if low > 0.5 else NO if lower > 0.5 else OPEN
+    sentence = (
+        f"Of {count(total)} ends, {count(at)} are at a local minimum (share {interval(low, high, '.3f')}, {percent(LEVEL)}), {count(kinked)} of them "
+        f"on kinks, where ∇f does not exist. At {count(infinite)} all observations are on their right sides: scaling the last layer lowers f to 0, "
+        f"so that they are no minimum, nor is there one near. From {count(falling)} more f falls by over 0.001 when gradient descent goes on. "
+        f"{count(findings.count('undecided'))} are undecided."
+    )
+    return Answer("Are the ends of the runs local minima?", word, sentence)
+
+
+def goes_on(findings: Findings) -> Answer:
+    """Say why runs end where they do.
+
+    Returns
+    -------
+    Answer
+        How often, and by how much, f falls when runs go on that have not separated the classes.
+    """
+    falls, early = findings.falls, findings.stopped_early
+    question = "Do runs that have not separated the classes end because there is no way down?"
+    if falls.size == 0:
+        return Answer(question, OPEN, "There are none.")
+    share = float((falls > 1e-3).mean())
+    low, high = proportion_interval(int((falls > 1e-3).sum()), falls.size, level=LEVEL)
+    word = NO if low > 0.5 else YES if high < 0.5 else OPEN
+    own = findings.settings.protocol
+    frozen = (
+        " By the program's rule a step size is halved after 40 steps that have not lowered f by 1e-4, and again every 50 steps: it is "
+        f"used up soon after step {count(FIXED)}."
+    )
+    sentence = (
+        f"{count(own.further)} steps more, of length 1/λ at most, lower f by over 0.001 from {percent(share)} of {count(falls.size)} such ends (median "
+        f"{np.median(falls):.2g}, largest {falls.max():.2g}). {count(early)} of all {count(findings.total)} runs were stopped before step "
+        f"{count(FIXED)}, with the first step size.{frozen if own.rule == 'code' else ''}"
+    )
+    return Answer(question, word, sentence)
+
+
+def falls_with_width(findings: Findings) -> Answer:
+    """Say whether the cost falls with the number of neurons.
+
+    Returns
+    -------
+    Answer
+        By Spearman's rank correlation over the runs.
+    """
+    from scipy.stats import spearmanr  # noqa: PLC0415 - slow to import
+
+    question = "Does the cost fall with the number of hidden neurons?"
+    pairs = [(one.width, cost) for one, _ in findings.of(1) for cost in one.cost if np.isfinite(cost)]
+    widths, costs = zip(*pairs, strict=True)
+    if len(set(widths)) < 2:
+        return Answer(question, OPEN, "Only one width was tried.")
+    found = spearmanr(widths, costs)
+    word = YES if found.statistic < 0 and found.pvalue < 1e-3 else NO if found.pvalue < 1e-3 else OPEN
+    medians = {one.width: float(np.nanmedian(one.cost)) for one, _ in findings.of(1)}
+    shown = ", ".join(f"{width}: {cost:.2g}" for width, cost in medians.items())
+    sentence = f"With one hidden layer the rank correlation is {found.statistic:.3f} (p = {found.pvalue:.1g}); medians by width {shown}."
+    return Answer(question, word, sentence)
+
+
+def near_zero(findings: Findings) -> Answer:
+    """Say whether all costs are near zero from n ≤ d₀d₁ on.
+
+    Returns
+    -------
+    Answer
+        Yes if more than half are below 1e-6, and all below 0.01.
+    """
+    costs = findings.costs(1, least=ENOUGH)
+    small = int((costs < ZERO).sum())
+    word = YES if small > costs.size / 2 and costs.max() < 0.01 else NO
+    sentence = (
+        f"With one hidden layer of {ENOUGH} neurons or more (n ≤ d₀d₁) {count(small)} of {count(costs.size)} runs end below 1e-6, and the highest at "
+        f"{costs.max():.2g}. These are not minima, as the thesis says, but points on the way to infinity, where the infimum 0 is."
+    )
+    return Answer("Are all costs near zero with 50 neurons and more?", word, sentence)
+
+
+def sharp_levels(findings: Findings) -> Answer:
+    """Say on how many levels the costs of width 1 lie.
+
+    Returns
+    -------
+    Answer
+        Beside those of the author's table.
+    """
+    trained = findings.of(1)[0][0]
+    found = levels(trained.cost)
+    runs = sum(level.runs for level in found)
+    word = YES if len(found) <= FEW * runs else NO
+    largest = sorted(found, key=lambda level: -level.runs)[:4]
+    shown = ", ".join(f"{level.low:.4f} × {level.runs}" for level in sorted(largest, key=lambda level: level.low))
+    thesis = ", ".join(f"{cost:g} × {number}" for cost, number in THESIS)
+    linear = findings.problem.linear
+    at = sum(level.runs for level in found if level.low - 1e-3 < linear < level.high + 1e-3)
+    sentence = (
+        f"{count(runs)} runs end on {len(found)} levels, parted by gaps of over 0.001; the largest are {shown}. At {linear:.4f}, the least cost without "
+        f"hidden neurons (logistic regression), lie {at}: their neuron sees all observations on one side of its kink. The author's table has 50 runs on four levels, "
+        f"{thesis}. Its data are of a seed that the thesis does not state (`make_circles` with random_state 0 to 1299 does not give these levels), so that "
+        "only the pattern can be compared."
+    )
+    return Answer("Do the costs of width 1 lie on a few sharp levels?", word, sentence)
+
+
+def depth(findings: Findings) -> Answer:
+    """Say whether deeper networks separate the classes with fewer neurons per layer.
+
+    Returns
+    -------
+    Answer
+        By the smallest width from which on all runs do.
+    """
+    question = "Do deeper networks come near zero with fewer neurons per layer?"
+    least = {layers: findings.all_right_from(layers) for layers in findings.layers}
+    words = {layers: "none that was tried" if width is None else str(width) for layers, width in least.items()}
+    shown = ", ".join(f"{layers} hidden layer{'s' * (layers > 1)}: {width}" for layers, width in words.items())
+    known = [width for layers, width in least.items() if layers > 1 and width is not None]
+    one = least.get(1)
+    word = OPEN if not known or one is None else YES if max(known) < one else NO
+    return Answer(question, word, f"The width from which on every run has all observations right: {shown}.")
