@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from etaflow.reproduce.finnoff3.experiment import finnoff_3
     from etaflow.reproduce.finnoff4.experiment import finnoff_4
     from etaflow.reproduce.finnoff6.experiment import finnoff_6
+    from etaflow.reproduce.fleischmann51.experiment import fleischmann_5_1
     from etaflow.reproduce.fleischmann53.experiment import Result, fleischmann_5_3
     from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
+    from etaflow.reproduce.kawaguchi.experiment import kawaguchi_2016
 
 __all__ = [
     "REPRODUCTIONS",
@@ -26,7 +28,9 @@ __all__ = [
     "finnoff_3",
     "finnoff_4",
     "finnoff_6",
+    "fleischmann_5_1",
     "fleischmann_5_3",
+    "kawaguchi_2016",
     "protocol",
 ]
 
@@ -66,6 +70,12 @@ class Reproduction:
 
 REPRODUCTIONS = (
     Reproduction(
+        "fleischmann-5.1",
+        "Fleischmann 2021, section 5.1, figures 5.1 to 5.5",
+        "What do the costs where gradient descent ends have to do with the number of hidden neurons, and are the ends local minima?",
+        "fleischmann_5_1",
+    ),
+    Reproduction(
         "fleischmann-5.3",
         "Fleischmann 2021, section 5.3, figures 5.7 to 5.9",
         "Is the mean squared gradient norm along SGD proportional to the step size and to 1/(mini-batch size)?",
@@ -89,6 +99,12 @@ REPRODUCTIONS = (
         "Does SGD resist local minima that batch training gets stuck in?",
         "finnoff_6",
     ),
+    Reproduction(
+        "kawaguchi",
+        "slides on Kawaguchi 2016; Fleischmann 2021, section 3.3",
+        "Are all local minima of linear networks global, and what of regularisation, other activations and saddles?",
+        "kawaguchi_2016",
+    ),
 )
 
 _HOMES = {
@@ -97,7 +113,9 @@ _HOMES = {
     "finnoff_3": "finnoff3.experiment",
     "finnoff_4": "finnoff4.experiment",
     "finnoff_6": "finnoff6.experiment",
+    "fleischmann_5_1": "fleischmann51.experiment",
     "fleischmann_5_3": "fleischmann53.experiment",
+    "kawaguchi_2016": "kawaguchi.experiment",
     "protocol": "fleischmann53.protocol",
 }
 

@@ -123,7 +123,8 @@ def saddle_to_saddle(
     Near θ = 0 the flow is slow; then it falls to the best map of rank 1, is slow beside it, which is a saddle for the network, falls to the
     best map of rank 2, and so on (Saxe, McClelland & Ganguli 2014 for whitened inputs; Jacot et al. 2021). A plateau is found without
     knowing of this: the speed ‖∇f‖ falls to a third and rises again. Its loss is then compared with that of the critical point of Baldi and
-    Hornik with the eigenvectors that the map holds there.
+    Hornik with the eigenvectors that the map holds there. With white inputs (XXᵀ a multiple of I) the best eigenvectors come first; otherwise the flow
+    leaves θ = 0 along the largest singular vectors of YXᵀ, which may lead it past another saddle on its way.
 
     Parameters
     ----------
