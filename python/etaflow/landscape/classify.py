@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from etaflow.landscape.verdict.evidence import Evidence
     from etaflow.landscape.verdict.infinity import Ray
     from etaflow.landscape.verdict.kinks import Kinks
+    from etaflow.landscape.verdict.null_space import NullSpace
     from etaflow.problem.objective import Objective
 
 ENDS = 5
@@ -226,19 +227,22 @@ class _Case:
             proved = certificate is not None and certificate.index > 0
             if proved or fall > evidence.value_rounding:
                 reason = reasons.saddle(evidence, self.zero, fall, certificate)
-                return self._make(SADDLE, reason, direction, certified=proved)
+                return self._make(SADDLE, reason, direction, certified=proved, null_space=self._null_space())
         elif certificate is not None or evidence.lowest > self.zero:
             reason = reasons.minimum(evidence, self.zero, certificate)
             return self._make(MINIMUM, reason, certified=certificate is not None)
         return self._degenerate()
 
     def _degenerate(self) -> Verdict:
-        if not self.evidence.complete:
+        null_space = self._null_space()
+        if null_space is None:
             return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None))
-        null_space = explain(self.objective, self.evidence, self.zero)
         found = falling_null_direction(self.objective, self.evidence, null_space)
         reason = reasons.degenerate(self.evidence, self.zero, null_space, found)
         return self._make(DEGENERATE, reason, None if found is None else found[1], null_space=null_space)
+
+    def _null_space(self) -> NullSpace | None:
+        return explain(self.objective, self.evidence, self.zero) if self.evidence.complete else None
 
     def _elsewhere(self) -> Verdict:
         evidence = self.evidence

@@ -6,6 +6,7 @@ from etaflow.faces.plots.minima import census, index_against_loss
 from etaflow.faces.plots.rates import power
 from etaflow.faces.plots.runs import curves
 from etaflow.faces.plots.survival import escape_rates, survival
+from etaflow.faces.plots.verdict import spectrum, way_down
 from etaflow.faces.plots.weak import weak_error
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "index_against_loss",
     "log_rule",
     "power",
+    "spectrum",
     "survival",
+    "way_down",
     "weak_error",
 ]

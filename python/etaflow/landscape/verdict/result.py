@@ -69,7 +69,7 @@ class Verdict:
     kinks : Kinks or None
         The ReLU pre-activations that are 0.
     null_space : NullSpace or None
-        What explains the zero eigenvalues.
+        What explains the zero eigenvalues of a degenerate point or a saddle.
     ray : Ray or None
         The way to infinity; it may be there although training has not yet gone it.
     """
@@ -146,7 +146,11 @@ class Verdict:
             rows.append(("proved", f"{proof}, {self.certificate.index} of them negative"))
         rows += [
             (name, str(part))
-            for name, part in (("null space", self.null_space), ("kinks", self.kinks), ("ray", self.ray))
+            for name, part in (
+                ("null space", self.null_space if self.nullity else None),
+                ("kinks", self.kinks),
+                ("ray", self.ray),
+            )
             if part
         ]
         if self.direction is not None:
