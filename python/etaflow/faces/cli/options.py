@@ -125,6 +125,8 @@ EXAMPLES = """Examples:
 
 - `etaflow reproduce finnoff-6`: four models, 64 starts each; two minutes
 
+- `etaflow reproduce kawaguchi`: the slides' claims on linear networks and their counter-examples; half a minute
+
 - `etaflow reproduce fleischmann-5.3 --out paper --resume`: go on after Ctrl-C, a crash or a power cut
 """
 

@@ -72,7 +72,8 @@ def verdict(rows: tuple[Row, ...]) -> str:
     words = f"{held} of {claims} claims hold"
     if failing:
         words += "; this fails: " + "; ".join(f"“{one.claim}” ({one.where})" for one in failing)
-    return f"{words}. {answered} questions are answered." if answered else f"{words}."
+    questions = "question is" if answered == 1 else "questions are"
+    return f"{words}. {answered} {questions} answered." if answered else f"{words}."
 
 
 def _networks(findings: Findings) -> str:
