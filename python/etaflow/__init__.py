@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from etaflow.landscape.minima.stationary_result import StationaryPoints
     from etaflow.landscape.point import point_test
     from etaflow.landscape.polish import polish
+    from etaflow.landscape.verdict.lower_bound import loss_lower_bound
     from etaflow.landscape.verdict.result import Verdict
     from etaflow.problem import datasets
     from etaflow.problem.network import MLP
@@ -69,6 +70,7 @@ __all__ = [
     "fluctuations",
     "linear_networks",
     "load",
+    "loss_lower_bound",
     "modified_equation",
     "perceptron",
     "plots",
@@ -112,6 +114,7 @@ _HOMES = {
     "fluctuations": "diffusion.fluctuations:fluctuations",
     "linear_networks": "landscape.linear_networks",
     "load": "dynamics.runs:load",
+    "loss_lower_bound": "landscape.verdict.lower_bound:loss_lower_bound",
     "modified_equation": "diffusion.modified:modified_equation",
     "perceptron": "landscape.perceptron",
     "plots": "faces.plots",

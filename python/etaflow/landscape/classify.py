@@ -17,6 +17,7 @@ from etaflow.landscape.verdict.certificate import certify as prove
 from etaflow.landscape.verdict.evidence import gather, walk
 from etaflow.landscape.verdict.infinity import followed_ray, separable_ray
 from etaflow.landscape.verdict.kinks import find_kinks
+from etaflow.landscape.verdict.lower_bound import loss_lower_bound
 from etaflow.landscape.verdict.null_space import explain, falling_null_direction
 from etaflow.landscape.verdict.result import (
     DEGENERATE,
@@ -45,7 +46,10 @@ ENDS = 5
 """Beyond 2500 parameters Lanczos finds so many eigenvalues at each end."""
 
 SMALL = 1e-3
-"""A gradient is small if it is less than this share of f/(1 + ‖θ‖)."""
+"""A gradient is small if it is less than this share of (f − f_inf)/(1 + ‖θ‖)."""
+
+FITTED = 1e-20
+"""So near to f_inf a loss counts as there."""
 
 BEYOND = 1e-3
 """A Newton step longer than this, in units of 1 + ‖θ‖, is not excused by a change of f within rounding."""
@@ -157,7 +161,17 @@ class _Case:
         evidence = self.evidence
         if evidence.grad_norm <= evidence.grad_rounding:
             return 0.0
-        return evidence.grad_norm * self.size / abs(evidence.value) if evidence.value else np.inf
+        gain = evidence.value - self.lower_bound
+        return evidence.grad_norm * self.size / gain if gain > 0 else np.inf
+
+    @cached_property
+    def lower_bound(self) -> float:
+        return loss_lower_bound(self.objective)
+
+    @cached_property
+    def best(self) -> bool:
+        # As low as any weights could be: a perfect fit, or as good a one as the data allow.
+        return self.evidence.value - self.lower_bound <= max(self.evidence.value_rounding, FITTED)
 
     @cached_property
     def stationary(self) -> bool:
@@ -236,13 +250,15 @@ class _Case:
     def _degenerate(self) -> Verdict:
         null_space = self._null_space()
         if null_space is None:
-            return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None))
+            return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None, best=self.best))
         found = falling_null_direction(self.objective, self.evidence, null_space)
-        reason = reasons.degenerate(self.evidence, self.zero, null_space, found)
+        reason = reasons.degenerate(self.evidence, self.zero, null_space, found, best=self.best)
         return self._make(DEGENERATE, reason, None if found is None else found[1], null_space=null_space)
 
     def _null_space(self) -> NullSpace | None:
-        return explain(self.objective, self.evidence, self.zero) if self.evidence.complete else None
+        if not self.evidence.complete:
+            return None
+        return explain(self.objective, self.evidence, self.zero, fitted=self.best)
 
     def _elsewhere(self) -> Verdict:
         evidence = self.evidence
@@ -273,6 +289,7 @@ class _Case:
             grad_norm=evidence.grad_norm,
             grad_rounding=evidence.grad_rounding,
             relative_gradient=self.relative,
+            lower_bound=self.lower_bound,
             eigenvalues=evidence.eigenvalues,
             complete=evidence.complete,
             eigenvalue_zero=self.zero if self.stationary else evidence.eigenvalue_rounding,

@@ -14,8 +14,8 @@ from etaflow.landscape.verdict.null_space import NullSpace, explain, falling_nul
 from reference import oracle_of
 
 
-def null_space_of(f: ef.Objective, theta: Any, bound: float = 1e-9) -> NullSpace:
-    return explain(f, gather(f, np.asarray(theta, float)), bound)
+def null_space_of(f: ef.Objective, theta: Any, *, fitted: bool = False) -> NullSpace:
+    return explain(f, gather(f, np.asarray(theta, float)), 1e-9, fitted=fitted)
 
 
 def linear_problem(m: int, p: int, seed: int = 0) -> tuple[ef.Objective, Any, Any, Any]:
@@ -154,7 +154,7 @@ def test_softmax_and_the_perfect_fit() -> None:
     g = ef.Objective(ef.MLP([2, 4, 1]), x[:6], generator.normal(size=6))
     theta = polished(g)
     assert g.value(theta) < 1e-20
-    fit = null_space_of(g, theta)
+    fit = null_space_of(g, theta, fitted=True)
     jacobian = oracle_of(ef.Objective(g.net, x[:6], g.net.predict(theta, x[:6])[:, 0] - 1)).sample_gradients(theta) / 2
     assert fit.dimension == fit.explained == g.num_params - np.linalg.matrix_rank(jacobian)
 

@@ -24,7 +24,9 @@ RANK = 1e-9
 """Singular values below this share of the largest count as zero, and so do differences between features."""
 
 
-def invariant_directions(objective: Objective, evidence: Evidence) -> Iterator[tuple[str, FloatArray]]:
+def invariant_directions(
+    objective: Objective, evidence: Evidence, bound: float, *, fitted: bool
+) -> Iterator[tuple[str, FloatArray]]:
     """List directions along which f is constant, as far as symmetries and deficient ranks tell.
 
     Parameters
@@ -33,6 +35,10 @@ def invariant_directions(objective: Objective, evidence: Evidence) -> Iterator[t
         The objective.
     evidence : Evidence
         The numbers at the point.
+    bound : float
+        Up to here an eigenvalue of the Gauss–Newton matrix counts as zero.
+    fitted : bool
+        Whether f is as low as any predictions could make it, so that ∇²f is the Gauss–Newton matrix.
 
     Yields
     ------
@@ -44,6 +50,16 @@ def invariant_directions(objective: Objective, evidence: Evidence) -> Iterator[t
     if objective.l2:
         return  # every symmetry but the discrete ones changes ‖θ‖
     net, theta = objective.net, evidence.theta
+    yield from _symmetries(net, theta)
+    if enclosable(objective):
+        yield from _from_data(objective, theta)
+    if objective.loss == "softmax":
+        yield from _common_shift(net, theta)
+    if fitted:
+        yield from _perfect_fit(objective, evidence, bound)
+
+
+def _symmetries(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:
     layers = split(net, theta)
     for layer, activation in enumerate(net.activations[:-1]):
         if activation.name == "identity":
@@ -54,11 +70,6 @@ def invariant_directions(objective: Objective, evidence: Evidence) -> Iterator[t
                 yield "the scales of ReLU units", join(net, _exchange(layers, layer, j, j))
         for j in np.flatnonzero(~layers[layer + 1][0].any(axis=0)):
             yield from _entering(net, theta, layer, int(j), "units without leaving weights")
-    if enclosable(objective):
-        yield from _from_data(objective, theta)
-    if objective.loss == "softmax":
-        yield from _common_shift(net, theta)
-    yield from _perfect_fit(objective, evidence)
 
 
 def _from_data(objective: Objective, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:
@@ -165,12 +176,10 @@ def _common_shift(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray
         yield "the common shift of softmax's outputs", direction
 
 
-def _perfect_fit(objective: Objective, evidence: Evidence) -> Iterator[tuple[str, FloatArray]]:
-    # There the residuals vanish and ∇²f is the Gauss–Newton matrix: its null vectors change no prediction.
-    if objective.loss != "square" or evidence.value > RANK * float(np.square(objective.y).sum()):
-        return
+def _perfect_fit(objective: Objective, evidence: Evidence, bound: float) -> Iterator[tuple[str, FloatArray]]:
+    # The residuals of equal inputs add up to 0; null vectors of the Gauss–Newton matrix change no prediction.
     operator = objective.gauss_newton_operator(evidence.theta)
     matrix = operator @ np.eye(len(evidence.theta), dtype=objective.dtype)
     eigenvalues, vectors = np.linalg.eigh(matrix)
-    for column in np.flatnonzero(np.abs(eigenvalues) <= evidence.eigenvalue_rounding):
+    for column in np.flatnonzero(np.abs(eigenvalues) <= bound):
         yield "more parameters than equations of a perfect fit", vectors[:, column]

@@ -66,7 +66,7 @@ class NullSpace:
         )
 
 
-def explain(objective: Objective, evidence: Evidence, bound: float) -> NullSpace:
+def explain(objective: Objective, evidence: Evidence, bound: float, *, fitted: bool = False) -> NullSpace:
     """Count the null vectors of the Hessian that symmetries and deficient ranks explain.
 
     Parameters
@@ -77,6 +77,8 @@ def explain(objective: Objective, evidence: Evidence, bound: float) -> NullSpace
         The numbers at a stationary point, with the whole spectrum.
     bound : float
         Up to here an eigenvalue counts as zero.
+    fitted : bool, default False
+        Whether f is as low as any predictions could make it, so that ∇²f is the Gauss–Newton matrix.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def explain(objective: Objective, evidence: Evidence, bound: float) -> NullSpace
     small = np.abs(evidence.eigenvalues) <= bound
     basis = evidence.vectors[:, small]
     causes: dict[str, list[FloatArray]] = {}
-    for cause, direction in invariant_directions(objective, evidence):
+    for cause, direction in invariant_directions(objective, evidence, bound, fitted=fitted):
         length = float(np.linalg.norm(direction))
         if length == 0:
             continue

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from etaflow.landscape.verdict.kinks import Kinks
     from etaflow.landscape.verdict.null_space import NullSpace
 
-PERFECT = 1e-20
-"""So small a loss counts as 0, the lower bound of every loss."""
-
 
 def minimum(evidence: Evidence, zero: float, certificate: Certificate | None) -> str:
     """Return why a point is a minimum.
@@ -63,7 +60,7 @@ def _all_negative(evidence: Evidence, zero: float) -> str:
 
 
 def degenerate(
-    evidence: Evidence, zero: float, null_space: NullSpace | None, found: tuple[float, FloatArray] | None
+    evidence: Evidence, zero: float, null_space: NullSpace | None, found: tuple[float, FloatArray] | None, best: bool
 ) -> str:
     """Return why a point is degenerate, and what more can be said.
 
@@ -82,13 +79,13 @@ def degenerate(
         return f"{start}; along one of them f falls, by {found[0]:.2g} where it is first seen: a saddle of higher order"
     if evidence.lowest < -zero:
         return f"{start}; f was not seen to fall along the eigenvector of {evidence.lowest:.2g}"
-    return f"{start}; {_along(evidence, null_space)}"
+    return f"{start}; {_along(evidence, null_space, best)}"
 
 
-def _along(evidence: Evidence, null_space: NullSpace) -> str:
-    if evidence.value <= PERFECT:
+def _along(evidence: Evidence, null_space: NullSpace, best: bool) -> str:
+    if best:
         return (
-            f"f = {evidence.value:.2g} is as small as it can be, 0, to rounding: a global minimum, but not a strict one"
+            f"f = {evidence.value:.3g} is the least that it can be, to rounding: a global minimum, but not a strict one"
         )
     if null_space.unexplained == 0:
         return "across them the eigenvalues are positive, along them f did not fall: a minimum, but not a strict one"
@@ -104,7 +101,7 @@ def not_stationary(evidence: Evidence, radius: float, relative: float, kinks: Ki
         A clause.
     """
     parts = [
-        f"the gradient norm {evidence.grad_norm:.2g} is {relative:.1g} of f/(1 + ‖θ‖) and beyond rounding ({evidence.grad_rounding:.1g})"
+        f"the gradient norm {evidence.grad_norm:.2g} is {relative:.1g} of (f − f_inf)/(1 + ‖θ‖) and beyond rounding ({evidence.grad_rounding:.1g})"
     ]
     if not np.isfinite(evidence.newton_step):
         parts.append("part of it lies where the curvature is zero within rounding: no stationary point is in sight")

@@ -36,7 +36,7 @@ class Verdict:
         curvature along which f was seen to fall. ``degenerate``: stationary, but ∇²f is singular within rounding and the
         second order does not decide. ``kink``: a minimum, or a stationary point in the generalised sense, where a
         ReLU's pre-activation is 0 and f has no Hessian. ``minimum at infinity``: f falls along a ray for ever, and training goes there.
-        ``gradient-flat``: the gradient is small against f, but no stationary point is near. ``not stationary``: the
+        ``gradient-flat``: the gradient is small against what f could still fall, but no stationary point is near. ``not stationary``: the
         gradient is not even small.
     reason : str
         Why, in words, with the numbers.
@@ -50,7 +50,10 @@ class Verdict:
     grad_rounding : float
         The part of ‖∇f‖ that rounding explains.
     relative_gradient : float
-        ‖∇f‖·(1 + ‖θ‖)/f: what share of f a step as long as 1 + ‖θ‖ would gain at this slope; gradient-flat is below 10⁻³.
+        ‖∇f‖·(1 + ‖θ‖)/(f − f_inf): what share of all that can be gained a step as long as 1 + ‖θ‖ would gain at this slope;
+        gradient-flat is below 10⁻³. 0 if ‖∇f‖ is rounding.
+    lower_bound : float
+        f_inf, which f cannot fall below: see `loss_lower_bound`.
     eigenvalues : ndarray, shape (d,) or (k,)
         Of ∇²f in ascending order: all, or some at both ends for more than 2500 parameters.
     complete : bool
@@ -82,6 +85,7 @@ class Verdict:
     grad_norm: float
     grad_rounding: float
     relative_gradient: float
+    lower_bound: float
     eigenvalues: FloatArray
     complete: bool
     eigenvalue_zero: float
@@ -136,8 +140,8 @@ class Verdict:
             One line for each part.
         """
         rows = [("verdict", self.kind + (" (certified)" if self.certified else "")), ("because", self.reason)]
-        rows.append(("loss", f"{self.value:.6g}"))
-        rounding = f"rounding explains {self.grad_rounding:.1g}; {self.relative_gradient:.1g} of f/(1 + ‖θ‖)"
+        rows.append(("loss", f"{self.value:.6g} (at least {self.lower_bound:.4g} for any weights)"))
+        rounding = f"rounding explains {self.grad_rounding:.1g}; {self.relative_gradient:.1g} of (f − f_inf)/(1 + ‖θ‖)"
         rows.append(("gradient norm", f"{self.grad_norm:.3g} ({rounding})"))
         rows.append(("Newton's step", f"{self.newton_step:.3g} long, changes f by {self.predicted_decrease:.1g}"))
         rows.append(("eigenvalues", self._spectrum()))
