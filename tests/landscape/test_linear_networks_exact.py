@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import etaflow as ef
 from etaflow.landscape.linear_networks import exact
+from etaflow.landscape.linear_networks.modular import proves_distinct
 from etaflow.landscape.linear_networks.regression import Regression
 
 linear = ef.linear_networks
@@ -59,6 +60,23 @@ def test_solution_and_characteristic_polynomial_are_exact(size: int) -> None:
 @pytest.mark.parametrize("roots", [(1,), (1, 1), (1, 2), (2, 2, 2), (0, 0, 1), (-1, 3, 3, 5), (1, 2, 3, 4, 5, 5, 5)])
 def test_distinct_roots(roots: tuple[int, ...]) -> None:
     assert exact.distinct_roots([int(one) for one in np.poly(roots).round()]) == len(set(roots))
+
+
+@given(entries=st.lists(st.integers(-2, 2), min_size=18, max_size=18), prime=st.sampled_from([101, 2**61 - 1]))
+def test_what_a_prime_proves_is_so(entries: list[int], prime: int) -> None:
+    """Against the exact count: it never proves what is false, and a large prime misses nothing here."""
+    x, cross = [entries[i : i + 3] for i in (0, 3, 6)], [entries[i : i + 3] for i in (9, 12, 15)]
+    gram = exact.product_with_transpose(x, x)
+    if exact.rank(gram) < 3:
+        assert prime < 1000 or not proves_distinct(gram, cross, prime)
+        return
+    solution, _ = exact.solve(gram, cross)
+    multiple = exact.product_with_transpose(cross, solution)
+    distinct = exact.distinct_roots(exact.characteristic_polynomial(multiple)) == 3
+    if proves_distinct(gram, cross, prime):
+        assert distinct
+    elif prime > 1000:
+        assert not distinct
 
 
 def test_fractions_are_the_floats() -> None:
