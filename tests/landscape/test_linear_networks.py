@@ -110,6 +110,15 @@ def test_values_are_the_theorem() -> None:
     assert points[1:3] == points.points[1:3]
 
 
+def test_units_of_the_inputs_do_not_matter() -> None:
+    x, y = draw(3, 4)
+    units = np.array([1e-9, 1.0, 1e7, 3.0])
+    for point, same in zip(linear.critical_points(x, y, 2), linear.critical_points(x * units, y, 2), strict=True):
+        assert point.gamma == same.gamma
+        assert same.value == pytest.approx(point.value, rel=1e-12)
+        np.testing.assert_allclose(same.map * units, point.map, rtol=1e-9, atol=1e-12)
+
+
 def test_global_minimum_is_reduced_rank_regression() -> None:
     """Best rank-p fit by another way: the singular values of the fitted targets (Eckart, Young)."""
     x, y = draw(5, 7)
@@ -227,7 +236,11 @@ def test_iterator_checks_its_arguments_at_once() -> None:
 @pytest.mark.parametrize(
     ("x", "y", "words"),
     [
-        ([[1.0, 2.0], [2.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]], "that XXᵀ be invertible: its rank must be d_x = 2 .got 1"),
+        (
+            [[1.0, 2.0], [2.0, 4.0]],
+            [[1.0, 0.0], [0.0, 1.0]],
+            "that XXᵀ be invertible: its rank in float64 must be d_x = 2 .got 1",
+        ),
         (np.eye(2), [[1.0, 1.0], [1.0, 1.0]], "have full rank: it must be d_y = 2 .got 1"),
         (np.eye(2), np.eye(2), "that the eigenvalues of Σ be distinct: λ_1 = 1 and λ_2"),
         ([[1.0], [2.0]], [[1.0, 0.0], [0.0, 1.0]], "have full rank: it must be d_y = 2 .got 1"),

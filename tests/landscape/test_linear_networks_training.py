@@ -186,6 +186,18 @@ def test_progress_is_told() -> None:
     assert told[-1] == 1.0
 
 
+def test_ctrl_c_keeps_the_sizes_that_are_done() -> None:
+    def interrupt(fraction: float) -> None:
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"inputs": 2, "hidden": 1, "trials": 3, "iterations": 10, "ratios": [0.5, 1, 2]}
+    with pytest.warns(RuntimeWarning, match="interrupted after 2 of 3 sizes"):
+        part = linear.soudry_carmon(**options, progress=interrupt)
+    whole = linear.soudry_carmon(**options)
+    assert part.data.equals(whole.data.isel(ratio=slice(0, 2)))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

@@ -103,7 +103,8 @@ def ols(x: npt.ArrayLike, y: npt.ArrayLike) -> LeastSquares:
     residual = data.y - data.x @ coefficients.T
     true_rank = exact.rank(_gram(data))
     curvatures = np.zeros(data.inputs)
-    curvatures[data.inputs - len(data.singular_values) :] = data.singular_values[::-1] ** 2
+    lengths = np.linalg.svd(data.x, compute_uv=False)
+    curvatures[data.inputs - len(lengths) :] = lengths[::-1] ** 2
     return LeastSquares(
         coefficients, float(np.sum(residual**2)), true_rank, data.rank, curvatures, true_rank == data.inputs
     )

@@ -81,12 +81,18 @@ class Regression:
         return float(np.sum(self.y**2))
 
     @cached_property
+    def _scales(self) -> Array:
+        # Powers of two near the lengths of X's columns: the rank must not hang on the units of an input.
+        lengths = np.linalg.norm(self.x, axis=0)
+        return np.asarray(2.0 ** np.round(np.log2(np.where(lengths > 0, lengths, 1.0))))
+
+    @cached_property
     def _decomposed(self) -> tuple[Array, Array, Array]:
-        return np.linalg.svd(self.x, full_matrices=False)
+        return np.linalg.svd(self.x / self._scales, full_matrices=False)
 
     @property
     def singular_values(self) -> Array:
-        """Of X, shape (min(n, d_x),), descending."""
+        """Of X with its columns scaled to similar lengths, shape (min(n, d_x),), descending."""
         return self._decomposed[1]
 
     @cached_property
@@ -97,9 +103,10 @@ class Regression:
     @cached_property
     def least_squares(self) -> Array:
         """L* = YXᵀ(XXᵀ)⁺, shape (d_y, d_x): the least-squares map, the shortest one if there are several."""
+        if self.rank < self.inputs:
+            return np.asarray(np.linalg.lstsq(self.x, self.y, rcond=None)[0].T)
         left, values, right = self._decomposed
-        kept = slice(self.rank)
-        return np.asarray((self.y.T @ left[:, kept]) / values[kept] @ right[kept])
+        return np.asarray((self.y.T @ left) / values @ right / self._scales)
 
     @cached_property
     def _spectrum(self) -> tuple[Array, Array]:
@@ -151,7 +158,7 @@ class Regression:
         if self.rank < self.inputs:
             raise ValueError(
                 f"x fails a condition of {theorem}, that XXᵀ be invertible: "
-                f"its rank must be d_x = {self.inputs} (got {self.rank}, from {len(self.x)} observations)"
+                f"its rank in float64 must be d_x = {self.inputs} (got {self.rank}, from {len(self.x)} observations)"
             )
         if self.sigma_rank < self.outputs:
             raise ValueError(

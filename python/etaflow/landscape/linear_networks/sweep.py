@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ def soudry_carmon(
     Returns
     -------
     SoudryCarmon
-        The counts and success rates.
+        The counts and success rates; after Ctrl-C those of the sizes that were finished.
 
     Raises
     ------
@@ -158,15 +159,20 @@ def soudry_carmon(
     if len(wanted) == 0 or (wanted <= 0).any():
         raise ValueError(f"ratios must hold at least one number, all above 0 (got {list(ratios)})")
     sizes = np.unique(np.maximum(np.rint(wanted * width * units).astype(int), 1))
-    rows = []
-    with Progress(progress, len(sizes)) as bar:
-        for place, n in enumerate(sizes):
-            nets, start = _draw(
-                np.random.default_rng([key, int(n)]), (count, int(n), width, units), perturbed, tilt, spread
-            )
-            rows.append(_judge(nets, _train(nets, start, steps)))
-            if bar.report is not None:
-                bar.report((place + 1) / len(sizes))
+    rows: list[dict[str, int]] = []
+    try:
+        with Progress(progress, len(sizes)) as bar:
+            for place, n in enumerate(sizes):
+                shape = (count, int(n), width, units)
+                nets, start = _draw(np.random.default_rng([key, int(n)]), shape, perturbed, tilt, spread)
+                rows.append(_judge(nets, _train(nets, start, steps)))
+                if bar.report is not None:
+                    bar.report((place + 1) / len(sizes))
+    except KeyboardInterrupt:
+        if not rows:
+            raise
+        warnings.warn(f"interrupted after {len(rows)} of {len(sizes)} sizes", RuntimeWarning, stacklevel=2)
+        sizes = sizes[: len(rows)]
     return SoudryCarmon(_table(sizes, width * units, rows, count, share), count, perturbed)
 
 
