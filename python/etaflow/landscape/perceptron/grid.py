@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 POINTS = 4000
+_NOISE = 1e-13
+"""Of a change of E that is rounding; E is of the order of the number of rows."""
+
 _INNERMOST, _OUTERMOST = 1e-4, 1e3
 """The grid reaches so near to 0 and so far, in units of the steepest and the flattest row."""
 
@@ -37,6 +40,7 @@ def minima_on_grid(problem: Problem, rows: Array) -> list[Place]:
         None of them certified.
     """
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - slow to import
+    from scipy.signal import find_peaks  # noqa: PLC0415 - slow to import
 
     from etaflow.landscape.perceptron.blocks import Place  # noqa: PLC0415 - which imports this module
 
@@ -50,7 +54,7 @@ def minima_on_grid(problem: Problem, rows: Array) -> list[Place]:
     grid = np.concatenate([-side[::-1], [0.0], side])
     values = error(grid)
     found = []
-    for k in np.flatnonzero((values[1:-1] < values[:-2]) & (values[1:-1] <= values[2:])) + 1:
+    for k in find_peaks(-values, prominence=_NOISE * len(rows))[0]:
         got = minimize_scalar(
             lambda x: float(error(np.array(x))),
             bounds=(grid[k - 1], grid[k + 1]),
@@ -61,7 +65,7 @@ def minima_on_grid(problem: Problem, rows: Array) -> list[Place]:
         found.append(
             Place(place, None, 1 - theta(got.x * rows), value, False, "a minimum of E on a grid, refined; no proof")
         )
-    changes = np.flatnonzero(np.diff(values))
+    changes = np.flatnonzero(np.abs(np.diff(values)) > _NOISE)
     for way, last in ((-1.0, int(changes[0])), (1.0, int(changes[-1]))):
         if (values[last + 1] - values[last]) * way < 0:
             limits = np.where(rows * way > 0, 0.0, 2.0)

@@ -90,7 +90,7 @@ class Pulls:
         jacobian = (terms[:, :, :, None] * (slope + lead)[:, :, None, :]).sum(axis=1)
         return terms.sum(axis=1), jacobian
 
-    def may_vanish(self, boxes: Interval) -> npt.NDArray[np.bool_]:
+    def may_vanish(self, boxes: Interval) -> tuple[npt.NDArray[np.bool_], Array]:
         """Return on which boxes G may vanish, by the signs of G·v for a fan of directions v.
 
         Parameters
@@ -100,8 +100,10 @@ class Pulls:
 
         Returns
         -------
-        ndarray of bool, shape (N,)
+        possible : ndarray of bool, shape (N,)
             False is a proof that it does not.
+        reach : ndarray, shape (N,)
+            By how much the input of the row that pulls most varies over the box.
         """
         inputs = self.inputs(boxes)
         largest = np.argmin(self._cost(self.inputs(Interval.of(boxes.middle)).middle), axis=1)
@@ -112,7 +114,8 @@ class Pulls:
         with np.errstate(invalid="ignore", over="ignore"):
             least = (ratios.low @ surely_up) * (1 - _BLUR) - (ratios.high @ down) * (1 + _BLUR)
             most = (ratios.high @ up) * (1 + _BLUR) - (ratios.low @ surely_down) * (1 - _BLUR)
-        return np.asarray(~((least > 0) | (most < 0)).any(axis=1))
+        reach = inputs.width[np.arange(len(largest)), largest]
+        return np.asarray(~((least > 0) | (most < 0)).any(axis=1)), np.asarray(reach)
 
     def inputs(self, boxes: Interval) -> Interval:
         """Return z_i = b_i·x over boxes.

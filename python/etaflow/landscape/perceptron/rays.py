@@ -128,7 +128,12 @@ def _on_curve(rows: Sequence[Vector], ray: Vector, enclosed: str) -> tuple[list[
             certain = zero.kind == "minimum" and verdict > 0
             ends.append(
                 EndPoint(
-                    ray, across, zero.box, signs, certain, words if certain else "the outputs are tied on the way out"
+                    ray,
+                    across,
+                    zero.box[0],
+                    signs,
+                    certain,
+                    words if certain else "the outputs are tied on the way out",
                 )
             )
         sure &= verdict != 0

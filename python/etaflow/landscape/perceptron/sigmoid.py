@@ -21,6 +21,9 @@ _GRID = np.concatenate([np.geomspace(1e-6, 1e-2, 60), np.linspace(0.0105, 8.0, 3
 _FAR = np.geomspace(8.0, 1e12, 200)
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _SMOOTH_STEP = 2e-4
+_SATURATED = 2.0
+"""From here on a θ that is 1 within rounding may stay so."""
+
 _LIMIT = 1e-6
 """So near must θ(z) come to ±1 for some |z| ≤ 10¹²."""
 
@@ -236,7 +239,7 @@ def _third(function: Callable[[Array], Array], z: Array, h: float) -> Array:
 
 def _increasing(points: Array, values: Array) -> str:
     saturated = 1 - np.abs(values[1:]) <= _ROUNDING  # where the next float below 1 is as near as θ can come
-    flat = (np.diff(values) <= 0) & ~(saturated & (np.diff(values) == 0) & (np.abs(points[1:]) > 4))
+    flat = (np.diff(values) <= 0) & ~(saturated & (np.diff(values) == 0) & (np.abs(points[1:]) > _SATURATED))
     if not flat.any():
         return "increasing on the grid"
     k = int(np.argmax(flat & (points[:-1] >= 0))) if (flat & (points[:-1] >= 0)).any() else int(np.argmax(flat))

@@ -20,7 +20,7 @@ INFLATION = 1.25
 """Krawczyk's test is made on a box so much wider, so that a zero at the edge of a box is in the middle of none."""
 
 CLOSE = 4.0
-"""Krawczyk's test is made once no input b·x varies by more over a box."""
+"""Krawczyk's test is made once the input of the row that pulls most varies by less over a box."""
 
 CHUNK = 512
 MAX_BOXES = 60_000
@@ -151,8 +151,8 @@ def _possible(pulls: Pulls, boxes: Interval) -> npt.NDArray[np.bool_]:
 
 def _test(pulls: Pulls, boxes: Interval) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
     # Which boxes are left to divide, and in which a zero is proved.
-    left = pulls.may_vanish(boxes)
-    near = np.flatnonzero(left & ((boxes.width * pulls.rows.magnitude.max(axis=0)).max(axis=1) < CLOSE))
+    left, reach = pulls.may_vanish(boxes)
+    near = np.flatnonzero(left & (reach < CLOSE))
     if not len(near):
         return left, near
     small = boxes[near]
