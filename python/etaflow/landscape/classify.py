@@ -29,6 +29,7 @@ from etaflow.landscape.verdict.result import (
     SADDLE,
     Verdict,
 )
+from etaflow.landscape.verdict.saturation import saturating_ray
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -248,6 +249,9 @@ class _Case:
         return self._degenerate()
 
     def _degenerate(self) -> Verdict:
+        ray = saturating_ray(self.objective, self.evidence)
+        if ray is not None:
+            return self._make(INFINITY, reasons.saturating(ray, self.evidence), ray.direction, ray=ray)
         null_space = self._null_space()
         if null_space is None:
             return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None, best=self.best))
@@ -266,6 +270,9 @@ class _Case:
         ray = followed_ray(self.objective, evidence) if flat else None
         if ray is not None:
             return self._make(INFINITY, reasons.followed(ray, evidence), ray.direction, ray=ray)
+        ray = saturating_ray(self.objective, evidence) if flat else None
+        if ray is not None:
+            return self._make(INFINITY, reasons.saturating(ray, evidence), ray.direction, ray=ray)
         reason = reasons.not_stationary(evidence, self.near * self.size, self.relative, self.kinks, self.ray)
         return self._make(FLAT if flat else NOT_STATIONARY, reason, self._downhill())
 

@@ -10,6 +10,7 @@ import numpy as np
 from etaflow.landscape.symmetry_groups import HOMOGENEOUS, join, split
 from etaflow.landscape.verdict.balls import Ball
 from etaflow.landscape.verdict.derivatives import Pass, enclosable
+from etaflow.landscape.verdict.saturation import RANK, blind_units, null_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from etaflow.landscape.verdict.evidence import Evidence
     from etaflow.problem.network import MLP
     from etaflow.problem.objective import Objective
-
-RANK = 1e-9
-"""Singular values below this share of the largest count as zero, and so do differences between features."""
 
 
 def invariant_directions(
@@ -69,16 +67,15 @@ def _symmetries(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]
             for j in range(net.widths[layer + 1]):
                 yield "the scales of ReLU units", join(net, _exchange(layers, layer, j, j))
         for j in np.flatnonzero(~layers[layer + 1][0].any(axis=0)):
-            yield from _entering(net, theta, layer, int(j), "units without leaving weights")
+            yield from _entering(net, theta, layer, int(j))
 
 
 def _from_data(objective: Objective, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:
     net, forward = objective.net, Pass.run(objective, Ball.exact(theta), slice(0, objective.n))
-    for layer, activation in enumerate(net.activations[:-1]):
-        steepest = np.abs(forward.slopes[layer].mid).max(axis=0)
-        cause = "dead units" if activation.name in HOMOGENEOUS else "saturated units"
-        for unit in np.flatnonzero(steepest <= RANK):
-            yield from _entering(net, theta, layer, int(unit), cause)
+    for one in blind_units(net, forward):
+        for change in one.directions:
+            yield one.cause, one.placed(net, change).astype(theta.dtype)
+    for layer in range(len(net.shapes) - 1):
         yield from _linear(net, theta, layer, forward.slopes[layer].mid)
     for layer, state in enumerate(forward.states):
         yield from _dependent(net, theta, layer, state.mid.astype(theta.dtype))
@@ -109,7 +106,7 @@ def _linear(net: MLP, theta: FloatArray, layer: int, slopes: FloatArray) -> Iter
         yield ("the biases of linear layers" if named else "units that are linear on the data"), join(net, moved)
 
 
-def _entering(net: MLP, theta: FloatArray, layer: int, unit: int, cause: str) -> Iterator[tuple[str, FloatArray]]:
+def _entering(net: MLP, theta: FloatArray, layer: int, unit: int) -> Iterator[tuple[str, FloatArray]]:
     for column in range(net.widths[layer] + net.bias):
         direction = np.zeros_like(theta)
         w, b = net.layers(direction)[layer]
@@ -117,7 +114,7 @@ def _entering(net: MLP, theta: FloatArray, layer: int, unit: int, cause: str) ->
             b[unit] = 1
         else:
             w[unit, column] = 1
-        yield cause, direction
+        yield "units without leaving weights", direction
 
 
 def _dependent(net: MLP, theta: FloatArray, layer: int, state: FloatArray) -> Iterator[tuple[str, FloatArray]]:
@@ -138,7 +135,7 @@ def _relations(features: FloatArray, layer: int, units: int) -> Iterator[tuple[s
     yield from named
     scale = features.dtype.type(np.abs(features).max())
     below = [scale * relation[None] for _, relation in named]
-    for relation in _null_vectors(np.concatenate([features, *below])):
+    for relation in null_vectors(np.concatenate([features, *below])):
         yield "dependent hidden features" if layer else "the deficient rank of the inputs", relation
 
 
@@ -157,12 +154,6 @@ def _named(features: FloatArray, units: int) -> Iterator[tuple[str, FloatArray]]
         value = features[0, column]
         if features.shape[1] > units and np.abs(features[:, column] - value).max() <= bound:
             yield "constant units", unit_vectors[column] - value * unit_vectors[-1]
-
-
-def _null_vectors(matrix: FloatArray) -> FloatArray:
-    _, sizes, vectors = np.linalg.svd(matrix, full_matrices=True)
-    rank = int((sizes > max(RANK, 16 * np.finfo(matrix.dtype).eps) * sizes[0]).sum()) if sizes[0] else 0
-    return vectors[rank:]
 
 
 def _common_shift(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:

@@ -110,7 +110,7 @@ def not_stationary(evidence: Evidence, radius: float, relative: float, kinks: Ki
             f"Newton's step to the nearest stationary point is {evidence.newton_step:.2g} long (near would be {radius:.1g}) and "
             f"would change f by {evidence.predicted_decrease:.2g} of {evidence.value:.3g}"
         )
-    if kinks is not None:
+    if kinks is not None and np.isfinite(kinks.slope):
         parts.append(
             f"the kinks there ({kinks}) do not hold it: f falls at a rate of {kinks.slope:.2g} on every side of them"
         )
@@ -149,6 +149,22 @@ def followed(ray: Ray, evidence: Evidence) -> str:
     return (
         f"the gradient, {evidence.grad_norm:.2g}, makes weights grow, Newton's step ({evidence.newton_step:.2g}) ends at no stationary point "
         f"near, and along `direction` f falls as far as it was followed, from {evidence.value:.6g} to {ray.limit:.6g}"
+    )
+
+
+def saturating(ray: Ray, evidence: Evidence) -> str:
+    """Return why a point with saturated units is on the way to infinity.
+
+    Returns
+    -------
+    str
+        A clause.
+    """
+    fall = evidence.value - ray.limit
+    much = "by less than it is rounded" if fall <= evidence.value_rounding else f"by {fall:.2g} at its far end"
+    return (
+        "hidden units are saturated on all but a few observations, so that the Hessian is singular within rounding; f still falls as the "
+        f"weights that enter them grow along `direction`, {much}: the sign of what is left of their slopes says so"
     )
 
 
