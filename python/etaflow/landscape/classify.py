@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from etaflow._checks import check_ndim
-from etaflow.landscape.identity import symmetry_distance
-from etaflow.landscape.minima.kinks import settle
 from etaflow.landscape.point import nearness
-from etaflow.landscape.verdict import reasons
-from etaflow.landscape.verdict.certificate import certify as prove
-from etaflow.landscape.verdict.evidence import gather, walk
-from etaflow.landscape.verdict.infinity import followed_ray, separable_ray
-from etaflow.landscape.verdict.kinks import find_kinks
-from etaflow.landscape.verdict.lower_bound import loss_lower_bound
-from etaflow.landscape.verdict.null_space import explain, falling_null_direction
-from etaflow.landscape.verdict.result import (
-    DEGENERATE,
-    FLAT,
-    INFINITY,
-    KINK,
-    MINIMUM,
-    NOT_STATIONARY,
-    SADDLE,
-    Verdict,
-)
-from etaflow.landscape.verdict.saturation import saturating_ray
+from etaflow.landscape.verdict.case import Case
+from etaflow.landscape.verdict.evidence import gather
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from etaflow._checks import FloatArray
-    from etaflow.landscape.minima.kinks import Settled
-    from etaflow.landscape.verdict.certificate import Certificate
-    from etaflow.landscape.verdict.evidence import Evidence
-    from etaflow.landscape.verdict.infinity import Ray
-    from etaflow.landscape.verdict.kinks import Kinks
-    from etaflow.landscape.verdict.null_space import NullSpace
+    from etaflow.landscape.verdict.result import Verdict
     from etaflow.problem.objective import Objective
 
 ENDS = 5
 """Beyond 2500 parameters Lanczos finds so many eigenvalues at each end."""
-
-SMALL = 1e-3
-"""A gradient is small if it is less than this share of (f − f_inf)/(1 + ‖θ‖)."""
-
-FITTED = 1e-20
-"""So near to f_inf a loss counts as there."""
-
-BEYOND = 1e-3
-"""A Newton step longer than this, in units of 1 + ‖θ‖, is not excused by a change of f within rounding."""
-
-ASIDE = 0.1
-"""A stationary point at kinks with the same f may be so far, in units of 1 + ‖θ‖."""
-
-SETTLING = 10**9
-"""A kink near by is sought for up to so many multiplications for one Newton matrix."""
 
 
 def classify(
@@ -132,188 +91,4 @@ def classify(
     if not isinstance(certify, bool | np.bool_):
         raise TypeError(f"certify must be True or False (got {certify!r})")
     near = nearness(objective, tolerance)
-    return _Case(objective, gather(objective, parameters, ends=ENDS), near, bool(certify)).verdict()
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """One point; every method looks at one kind and returns None if the point is of another."""
-
-    objective: Objective
-    evidence: Evidence
-    near: float
-    certify: bool
-    size: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", 1 + float(np.linalg.norm(self.evidence.theta)))
-
-    def verdict(self) -> Verdict:
-        return self._on_a_kink() or self._separable() or self._stationary() or self._elsewhere()
-
-    @cached_property
-    def zero(self) -> float:
-        # Along a symmetry the curvature is of the order of the gradient that is left.
-        evidence = self.evidence
-        return evidence.eigenvalue_rounding + 16 * (evidence.grad_norm + evidence.grad_rounding)
-
-    @cached_property
-    def relative(self) -> float:
-        evidence = self.evidence
-        if evidence.grad_norm <= evidence.grad_rounding:
-            return 0.0
-        gain = evidence.value - self.lower_bound
-        return evidence.grad_norm * self.size / gain if gain > 0 else np.inf
-
-    @cached_property
-    def lower_bound(self) -> float:
-        return loss_lower_bound(self.objective)
-
-    @cached_property
-    def best(self) -> bool:
-        # As low as any weights could be: a perfect fit, or as good a one as the data allow.
-        return self.evidence.value - self.lower_bound <= max(self.evidence.value_rounding, FITTED)
-
-    @cached_property
-    def stationary(self) -> bool:
-        evidence = self.evidence
-        invisible = evidence.predicted_decrease <= evidence.value_rounding
-        return evidence.newton_step <= (BEYOND if invisible else self.near) * self.size
-
-    @cached_property
-    def certificate(self) -> Certificate | None:
-        evidence = self.evidence
-        if not (self.certify and evidence.complete):
-            return None
-        if np.abs(evidence.eigenvalues).min() <= evidence.eigenvalue_rounding:
-            return None
-        return prove(self.objective, evidence.theta, evidence.eigenvalues, evidence.vectors)
-
-    @cached_property
-    def kinks(self) -> Kinks | None:
-        return find_kinks(self.objective, self.evidence)
-
-    @cached_property
-    def ray(self) -> Ray | None:
-        return separable_ray(self.objective, self.evidence.theta)
-
-    def _on_a_kink(self) -> Verdict | None:
-        kinks = self.kinks
-        settled = self._settled() if kinks is not None or not self.stationary else None
-        if settled is not None and (settled.minimum or kinks is None):
-            return self._make(KINK, reasons.settled(settled, self.evidence.value))
-        if kinks is None:
-            return None
-        if kinks.jumps == 0:
-            return self._make(KINK, reasons.smooth_kink(kinks)) if self.stationary else None
-        if np.isnan(kinks.slope):
-            fall = walk(self.objective, self.evidence.theta, self._downhill())[0]
-            return None if fall > self.evidence.value_rounding else self._make(KINK, reasons.unknown_kink(kinks))
-        if kinks.slope <= 4 * self.evidence.grad_rounding + 1e-7 * self.evidence.grad_norm:
-            return self._make(KINK, reasons.clarke_stationary(kinks))
-        return None
-
-    def _settled(self) -> Settled | None:
-        # Rescaled units are the same point; on a continuum of the same f Newton's method may end beside θ.
-        objective, evidence = self.objective, self.evidence
-        if objective.n * sum(objective.net.widths) * objective.num_params > SETTLING:
-            return None
-        found = settle(objective, evidence.theta)
-        if found is None or not found.kinks:
-            return None
-        level = abs(found.value - evidence.value) <= 1e-10 * abs(evidence.value)
-        if level and np.linalg.norm(found.theta - evidence.theta) <= ASIDE * self.size:
-            return found
-        near = symmetry_distance(objective.net, evidence.theta, found.theta) <= self.near * self.size
-        return found if near else None
-
-    def _separable(self) -> Verdict | None:
-        ray = self.ray
-        if ray is None or not (ray.everywhere or ray.arrived):
-            return None
-        return self._make(INFINITY, reasons.separable(ray, self.evidence), ray.direction, certified=ray.proved)
-
-    def _stationary(self) -> Verdict | None:
-        evidence, certificate = self.evidence, self.certificate if self.stationary else None
-        if not self.stationary or self.kinks is not None:
-            return None
-        if evidence.lowest < -self.zero or (certificate is not None and certificate.index):
-            fall, direction = walk(self.objective, evidence.theta, evidence.vectors[:, 0])
-            proved = certificate is not None and certificate.index > 0
-            if proved or fall > evidence.value_rounding:
-                reason = reasons.saddle(evidence, self.zero, fall, certificate)
-                return self._make(SADDLE, reason, direction, certified=proved, null_space=self._null_space())
-        elif certificate is not None or evidence.lowest > self.zero:
-            reason = reasons.minimum(evidence, self.zero, certificate)
-            return self._make(MINIMUM, reason, certified=certificate is not None)
-        return self._degenerate()
-
-    def _degenerate(self) -> Verdict:
-        ray = saturating_ray(self.objective, self.evidence)
-        if ray is not None:
-            return self._make(INFINITY, reasons.saturating(ray, self.evidence), ray.direction, ray=ray)
-        null_space = self._null_space()
-        if null_space is None:
-            return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None, best=self.best))
-        found = falling_null_direction(self.objective, self.evidence, null_space)
-        reason = reasons.degenerate(self.evidence, self.zero, null_space, found, best=self.best)
-        return self._make(DEGENERATE, reason, None if found is None else found[1], null_space=null_space)
-
-    def _null_space(self) -> NullSpace | None:
-        if not self.evidence.complete:
-            return None
-        return explain(self.objective, self.evidence, self.zero, fitted=self.best)
-
-    def _elsewhere(self) -> Verdict:
-        evidence = self.evidence
-        flat = self.relative <= SMALL
-        ray = followed_ray(self.objective, evidence) if flat else None
-        if ray is not None:
-            return self._make(INFINITY, reasons.followed(ray, evidence), ray.direction, ray=ray)
-        ray = saturating_ray(self.objective, evidence) if flat else None
-        if ray is not None:
-            return self._make(INFINITY, reasons.saturating(ray, evidence), ray.direction, ray=ray)
-        reason = reasons.not_stationary(evidence, self.near * self.size, self.relative, self.kinks, self.ray)
-        return self._make(FLAT if flat else NOT_STATIONARY, reason, self._downhill())
-
-    def _downhill(self) -> FloatArray:
-        if self.kinks is not None and self.kinks.descent is not None:
-            return self.kinks.descent
-        length = self.evidence.grad_norm
-        return np.asarray(-self.evidence.gradient / self.objective.dtype.type(length or 1))
-
-    def _make(
-        self, kind: str, reason: str, direction: FloatArray | None = None, *, certified: bool = False, **parts: Any
-    ) -> Verdict:
-        evidence = self.evidence
-        distances, profile = self._profile(direction, far=kind == INFINITY)
-        return Verdict(
-            kind=kind,
-            reason=reason,
-            certified=certified,
-            theta=evidence.theta,
-            value=evidence.value,
-            grad_norm=evidence.grad_norm,
-            grad_rounding=evidence.grad_rounding,
-            relative_gradient=self.relative,
-            lower_bound=self.lower_bound,
-            eigenvalues=evidence.eigenvalues,
-            complete=evidence.complete,
-            eigenvalue_zero=self.zero if self.stationary else evidence.eigenvalue_rounding,
-            newton_step=evidence.newton_step,
-            predicted_decrease=evidence.predicted_decrease,
-            direction=direction,
-            distances=distances,
-            profile=profile,
-            certificate=self.certificate if kind in {MINIMUM, SADDLE} else None,
-            kinks=self.kinks,
-            null_space=parts.get("null_space"),
-            ray=parts.get("ray", self.ray),
-        )
-
-    def _profile(self, direction: FloatArray | None, *, far: bool) -> tuple[FloatArray, FloatArray]:
-        if direction is None:
-            return np.empty(0), np.empty(0)
-        steps = np.concatenate([[0.0], np.geomspace(1e-8, 1e3 if far else 1.0, 89 if far else 65)])
-        distances = (self.size * steps).astype(self.objective.dtype)
-        return distances, self.objective.value(self.evidence.theta + distances[:, None] * direction)
+    return Case(objective, gather(objective, parameters, ends=ENDS), near, bool(certify)).verdict()
