@@ -124,8 +124,33 @@ def test_float32_stops_at_its_rounding() -> None:
 
 def test_used_up() -> None:
     f = network()
-    got = ef.polish(f, f.net.init(seed=0), max_iterations=3)
+    start = f.net.init(seed=0)
+    with pytest.warns(RuntimeWarning, match=r"not converged: the point has moved by .* \(max_iterations are used up\)"):
+        got = ef.polish(f, start, max_iterations=3)
     assert (int(got.iterations), str(got.message)) == (3, module.USED_UP)
+    assert got.moved == np.linalg.norm(got.theta - start) > 0
+
+
+def test_a_slope_that_falls_for_ever_is_told() -> None:
+    """L = log(1 + e^{−θ}), on data of one class, has its infimum at infinity: at 9.5 the gradient is 7.5e-5."""
+    f = ef.Objective(ef.MLP([1, 1], output="logistic", bias=False), [[1.0]], [1.0], loss="log")
+    with pytest.warns(
+        RuntimeWarning, match=r"2 of 3 points, of which number 0 has moved by 9\.5 to a gradient norm of 7\.5e-05"
+    ):
+        got = ef.polish(f, [[0.0], [1.0], [30.0]], max_iterations=12)
+    assert got.converged.tolist() == [False, False, True]
+    np.testing.assert_allclose(got.grad_norm, 1 / (1 + np.exp(got.theta[:, 0])), rtol=1e-12)
+
+
+def test_what_it_returns_is_a_point() -> None:
+    f = network()
+    found = ef.polish(f, f.net.init(seed=0))
+    np.testing.assert_array_equal(np.asarray(found), found.theta)
+    assert np.array(found, copy=True) is not found.theta
+    assert np.asarray(found, np.float32).dtype == np.float32
+    assert f.value(found) == found.value
+    assert ef.point_test(f, found).is_minimum
+    assert ef.stability_threshold(f, found) == ef.stability_threshold(f, found.theta)
 
 
 def test_progress_and_interruption() -> None:

@@ -128,7 +128,9 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
     with np.errstate(over="ignore"):
         moved = float(np.median(np.linalg.norm(reached - theta[rows], axis=-1)[still]))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "interrupted after", RuntimeWarning)  # escape_times has its own words
+        warnings.filterwarnings(
+            "ignore", "interrupted after|not converged", RuntimeWarning
+        )  # escape_times has its own words
         polished = polish(
             objective,
             reached[still],

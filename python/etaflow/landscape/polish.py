@@ -54,6 +54,12 @@ class Polished:
         far out on a slope that falls for ever: `point_test` tells the two apart.
     message : ndarray of str, shape () or (runs,)
         Why each ended.
+    moved : ndarray, shape () or (runs,)
+        How far each is from where it started, in θ: far means that the start was not beside this point.
+
+    Notes
+    -----
+    NumPy reads it as its `theta`, so that every function that takes a point also takes what `polish` returns.
     """
 
     theta: FloatArray
@@ -62,6 +68,19 @@ class Polished:
     iterations: npt.NDArray[np.int64]
     converged: npt.NDArray[np.bool_]
     message: npt.NDArray[np.str_]
+    moved: FloatArray
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> FloatArray:
+        """Return `theta`: NumPy's protocol.
+
+        Returns
+        -------
+        ndarray, shape (d,) or (runs, d)
+            The points.
+        """
+        if copy:
+            return np.array(self.theta, dtype)
+        return np.asarray(self.theta, dtype)
 
     def __repr__(self) -> str:
         """Return how many points there are, how many converged and the largest gradient norm.
@@ -119,6 +138,12 @@ def polish(
     ValueError
         If an argument has a wrong shape or value.
 
+    Warns
+    -----
+    RuntimeWarning
+        If a point has not converged: `max_iterations` are used up, as on a slope that falls for ever, or no step goes on where
+        `etaflow.point_test` sees no stationary point. It says how far the point moved.
+
     See Also
     --------
     etaflow.point_test : what the point is.
@@ -152,18 +177,46 @@ def polish(
     except KeyboardInterrupt:
         done = sum(message != INTERRUPTED for _, _, message in found)
         warnings.warn(f"interrupted after {done} of {len(rows)} points", RuntimeWarning, stacklevel=2)
-    return _collect(objective, starts.shape, found, polisher.tolerance)
+    ends = _collect(objective, starts, found, polisher.tolerance)
+    _warn(objective, ends)
+    return ends
 
 
 def _collect(
-    objective: Objective, shape: tuple[int, ...], found: list[tuple[FloatArray, int, str]], tolerance: float
+    objective: Objective, starts: FloatArray, found: list[tuple[FloatArray, int, str]], tolerance: float
 ) -> Polished:
+    shape = starts.shape
     theta = np.stack([row for row, _, _ in found]).reshape(shape)
     value, gradient = objective.value_and_gradient(theta)
     grad_norm = np.asarray(np.linalg.norm(gradient, axis=-1))
     iterations = np.array([count for _, count, _ in found]).reshape(shape[:-1])
     message = np.array([text for _, _, text in found]).reshape(shape[:-1])
-    return Polished(theta, grad_norm, np.asarray(value), iterations, np.asarray(grad_norm <= tolerance), message)
+    with np.errstate(over="ignore"):
+        moved = np.asarray(np.linalg.norm(theta - starts, axis=-1))
+    return Polished(theta, grad_norm, np.asarray(value), iterations, np.asarray(grad_norm <= tolerance), message, moved)
+
+
+def _warn(objective: Objective, ends: Polished) -> None:
+    rows, messages = np.atleast_2d(ends.theta), np.atleast_1d(ends.message)
+    left = np.flatnonzero(messages == USED_UP).tolist()
+    left += [i for i in np.flatnonzero(messages == ROUNDING).tolist() if not _is_stationary(objective, rows[i])]
+    if not left:
+        return
+    worst = max(left, key=lambda i: float(np.atleast_1d(ends.grad_norm)[i]))
+    which = "the point" if len(rows) == 1 else f"{len(left)} of {len(rows)} points, of which number {worst}"
+    warnings.warn(
+        f"not converged: {which} has moved by {np.atleast_1d(ends.moved)[worst]:.3g} to a gradient norm of "
+        f"{np.atleast_1d(ends.grad_norm)[worst]:.2g} ({messages[worst]}); it may be on a slope that falls for ever: see point_test, start "
+        "nearer to a minimum, or raise max_iterations",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _is_stationary(objective: Objective, theta: FloatArray) -> bool:
+    from etaflow.landscape.point import point_test  # noqa: PLC0415 - which looks at DENSE here
+
+    return point_test(objective, theta).is_stationary
 
 
 @dataclass(frozen=True)

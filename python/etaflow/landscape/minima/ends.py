@@ -154,7 +154,7 @@ def is_separated(objective: Objective, theta: FloatArray) -> bool:
 
 def _polished(objective: Objective, theta: FloatArray, tolerance: float, max_iterations: int) -> FloatArray:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="interrupted after", category=RuntimeWarning)
+        warnings.filterwarnings("ignore", message="interrupted after|not converged", category=RuntimeWarning)
         found = polish(objective, theta, tolerance=tolerance, max_iterations=max_iterations)
     if found.message == STOPPED:
         raise KeyboardInterrupt

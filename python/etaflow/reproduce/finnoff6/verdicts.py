@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,9 @@ def _kinds(race: Race, stuck: npt.NDArray[np.bool_], verdict: Words) -> Words:
 
 def _go_on(race: Race, rows: npt.NDArray[np.int64]) -> list[str]:
     objective = race.problem.objective
-    polished = polish(objective, race.later[rows], max_iterations=MAX_ITERATIONS)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "not converged", RuntimeWarning)  # "undecided" says so
+        polished = polish(objective, race.later[rows], max_iterations=MAX_ITERATIONS)
     kinds = []
     for theta, value, sgd in zip(polished.theta, polished.value, race.sgd[rows], strict=True):
         if value <= sgd:
