@@ -216,7 +216,8 @@ def _warn(objective: Objective, ends: Polished) -> None:
 def _is_stationary(objective: Objective, theta: FloatArray) -> bool:
     from etaflow.landscape.point import point_test  # noqa: PLC0415 - which looks at DENSE here
 
-    return point_test(objective, theta).is_stationary
+    with np.errstate(over="ignore"):
+        return point_test(objective, theta).is_stationary
 
 
 @dataclass(frozen=True)
