@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from etaflow.faces import plots
     from etaflow.landscape import divergence, linear_networks, perceptron, relu_paths, symmetry
     from etaflow.landscape.classify import classify
+    from etaflow.landscape.convexity import nonconvexity_witness
     from etaflow.landscape.minima.result import Minima
     from etaflow.landscape.minima.search import find_minima
     from etaflow.landscape.minima.stationary import find_stationary_points
@@ -72,6 +73,7 @@ __all__ = [
     "load",
     "loss_lower_bound",
     "modified_equation",
+    "nonconvexity_witness",
     "perceptron",
     "plots",
     "point_test",
@@ -116,6 +118,7 @@ _HOMES = {
     "load": "dynamics.runs:load",
     "loss_lower_bound": "landscape.verdict.lower_bound:loss_lower_bound",
     "modified_equation": "diffusion.modified:modified_equation",
+    "nonconvexity_witness": "landscape.convexity:nonconvexity_witness",
     "perceptron": "landscape.perceptron",
     "plots": "faces.plots",
     "point_test": "landscape.point:point_test",
