@@ -23,10 +23,20 @@ def draw(outputs: int = 3, seed: int = 0) -> tuple[Any, Any]:
     return x, signal + 0.2 * generator.normal(size=(30, outputs))
 
 
-@pytest.mark.parametrize("hidden", [1, 2, 4, (2, 2), (2, 3), (5, 4), (2, 2, 2), (4, 1, 3)])
+@pytest.mark.parametrize("hidden", [2, (2, 2), (4, 1, 3)])
 def test_all_claims_hold(hidden: Any) -> None:
+    check_claims(hidden, starts=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hidden", [1, 4, (2, 3), (5, 4), (2, 2, 2), (3, 3, 3, 3)])
+def test_all_claims_hold_for_more_widths_and_depths(hidden: Any) -> None:
+    check_claims(hidden, starts=12)
+
+
+def check_claims(hidden: Any, starts: int) -> None:
     x, y = draw()
-    found = linear.kawaguchi_claims(x, y, hidden, starts=6, seed=1)
+    found = linear.kawaguchi_claims(x, y, hidden, starts=starts, seed=1)
     assert found.hold, str(found)
     assert tuple(one.name for one in found.claims) == NAMES
     widths = np.atleast_1d(hidden)
@@ -35,7 +45,7 @@ def test_all_claims_hold(hidden: Any) -> None:
     best = np.sum(y**2) - sigma[:p].sum()
     trained = found.ends.trained
     assert (trained.value >= best - 1e-9).all()
-    assert (np.abs(trained.value - best) < 1e-8).sum() >= 5
+    assert (np.abs(trained.value - best) < 1e-8).sum() >= starts - 1
     degenerate = found.data["kind"].values == "degenerate saddle"
     assert degenerate.sum() == (p if len(widths) > 1 else 0)  # the best q < p eigenvectors
     assert (found.data["order"].values[degenerate] == len(widths) + 1).all()

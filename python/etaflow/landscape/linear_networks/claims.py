@@ -136,6 +136,11 @@ def kawaguchi_claims(
     ValueError
         If the data fail an assumption of the theorem (the message says which), in exact arithmetic or in float64, or d_y is above 8.
 
+    Notes
+    -----
+    All but (i) and the assumptions is checked in float64, where an eigenvalue of the Hessian below 1e-9 of the largest counts as zero: on data whose
+    Σ has eigenvalues so far apart, or so near to each other, a claim can fail for that reason alone. `data` has the spectra's ends.
+
     Examples
     --------
     >>> import etaflow as ef

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etaflow._checks import check_int
+from etaflow._checks import check_float_array, check_int
 from etaflow.problem.network import MLP
 from etaflow.problem.objective import Objective
 
@@ -57,12 +57,8 @@ def linear_objective(
     >>> float(f.value([1.0, 2.0])), float(f.value([0.0, 0.0]))
     (0.0, 20.0)
     """
-    inputs, targets = np.asarray(x), np.asarray(y)
-    widths = [
-        inputs.shape[-1] if inputs.ndim else 0,
-        *check_hidden(hidden),
-        targets.shape[1] if targets.ndim > 1 else 1,
-    ]
+    inputs, targets = check_float_array("x", x, ndim=2), check_float_array("y", y, ndim=(1, 2))
+    widths = [inputs.shape[1], *check_hidden(hidden), targets.shape[1] if targets.ndim > 1 else 1]
     net = MLP(widths, activation="identity", bias=False)
     return Objective(net, x, y, loss="square", reduction=reduction, l2=l2)
 
