@@ -50,29 +50,71 @@ def test_without_noise_every_law_is_recognised() -> None:
     assert {name: row["right"] for name, row in table.items()} == dict.fromkeys(table, 1)
 
 
+LAWS = ("exponential", "power approach", "constant", "log", "root of log", "power")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sigma", "rho", "rights"),
-    [
-        (
-            0.003,
-            0.0,
-            {"exponential": 12, "power approach": 12, "constant": 12, "log": 12, "root of log": 12, "power": 12},
-        ),
-        (0.003, 0.99, {"exponential": 12, "power approach": 12, "constant": 12, "log": 12, "power": 12}),
-        (0.03, 0.99, {"power": 12}),
-        (0.3, 0.99, {}),
-    ],
+    ("sigma", "rho", "recognised"),
+    [(0.003, 0.0, LAWS), (0.003, 0.99, LAWS), (0.03, 0.99, ("constant", "power")), (0.3, 0.99, ())],
 )
-def test_confusion_matrix(sigma: float, rho: float, rights: dict[str, int]) -> None:
+def test_confusion_matrix(sigma: float, rho: float, recognised: tuple[str, ...]) -> None:
     """With little noise every law is recognised, with much noise the verdict is "undecided", and almost never wrong.
 
-    84 paths each. If a verdict were wrong with probability 1 %, more than 4 would be with probability 1e-3; seeds are fixed.
+    42 paths each. If a verdict were wrong with probability 1 %, more than 3 would be with probability 1e-3; seeds are fixed.
     """
-    table = confusion(sigma, rho, 12, seed=5)
-    assert sum(row["wrong"] for row in table.values()) <= 4, table
-    for name, least in rights.items():
-        assert table[name]["right"] >= least - 1, table
+    table = confusion(sigma, rho, 6, seed=5)
+    assert sum(row["wrong"] for row in table.values()) <= 3, table
+    for name in recognised:
+        assert table[name]["right"] >= 5, table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("activation", "output", "loss"),
+    [("tanh", "tanh", "square"), ("relu", "logistic", "log"), ("tanh", "logistic", "log")],
+)
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_networks_that_separate_diverge(activation: str, output: str, loss: str, batch_size: int | None) -> None:
+    """S24: XOR is separable for these networks and the losses have no minimum: no run may count as converging or as a power."""
+    x, y = ef.datasets.xor()
+    f = ef.Objective(
+        ef.MLP([2, 6, 1], activation=activation, output=output), x, (y + 1) / 2 if loss == "log" else y, loss=loss
+    )
+    steps = np.unique(np.geomspace(1, 50_000, 1500).astype(int))
+    runs = ef.descend(
+        f, f.net.init(seed=1, runs=6), steps=50_000, step_size=0.1, batch_size=batch_size, record={"theta": steps}
+    )
+    assert (f.accuracy(runs.theta) == 1).all()
+    kinds = ef.divergence.growths(runs).kind.values.tolist()
+    assert set(kinds) <= {"log", "undecided"}
+    assert kinds.count("log") >= 5
+
+
+@pytest.mark.slow
+def test_a_large_start_hides_the_growth_in_the_norm_but_not_in_the_drift() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(30, 5))
+    y = (x[:, 0] > 0).astype(float)
+    x[:, 0] += np.where(y > 0, 1, -1)
+    f = ef.Objective(ef.MLP([5, 20, 1], activation="relu", output="logistic"), x, y, loss="log")
+    steps = np.unique(np.geomspace(1, 50_000, 1500).astype(int))
+    start = f.net.init(seed=1, runs=4, scheme=("normal", 2.0))
+    runs = ef.descend(f, start, steps=50_000, step_size=0.05, record={"theta": steps})
+    drift, norm = (ef.divergence.growths(runs, of=of).kind.values.tolist() for of in ("drift", "norm"))
+    assert drift.count("log") >= 3
+    assert norm.count("power") >= 2
+
+
+def test_powers_that_the_loss_forbids_are_undecided() -> None:
+    """Runs on a separable pair of iris, in raw units, look like a power for two decades; a perceptron's log loss allows log t at most."""
+    x, y = ef.datasets.iris_pair()
+    f = ef.Objective(ef.MLP([4, 1], output="logistic"), x, (y + 1) / 2, loss="log")
+    path = ef.flow(f, np.zeros(5), t=1e4)
+    assert "no faster than log t" in ef.divergence.growth(path).reason
+    times = np.geomspace(10, 1e4, 400)
+    arrays = ef.divergence.growth((times, path(times)))  # arrays do not tell their loss
+    assert (ef.divergence.growth(path).kind, arrays.kind) == ("undecided", "power")
 
 
 def test_the_constants_are_found() -> None:
@@ -179,7 +221,7 @@ def test_evidence_is_a_table_and_words() -> None:
     found = ef.divergence.growth((T, np.log(T)), of=0)
     assert found.data.law.values[0] == "logarithm"
     assert float(found.data.bic_above_best[0]) == 0
-    assert repr(found).startswith("Growth(log: a + b·log(t + s) with a = ")
+    assert repr(found).startswith("Growth(log: in the last part, a + b·log(t + s) with a = ")
     assert "power approach" in str(found)
 
 
@@ -205,7 +247,7 @@ def test_bad_input() -> None:
         growth(([0.0, 2.0, 1.0], [0.0, 1.0, 2.0]))
     with pytest.raises(ValueError, match=r"theta must have one row per time, 20000 \(got shape \(5,\)\)"):
         growth((T, np.zeros(5)))
-    with pytest.raises(ValueError, match=r"of must be one of 'norm', 'distance' \(got 'nrm'"):
+    with pytest.raises(ValueError, match=r"of must be one of 'drift', 'norm', 'distance' \(got 'nrm'"):
         growth((T, np.log(T)), of="nrm")
     with pytest.raises(ValueError, match=r"of must be <= 0 \(got 1\)"):
         growth((T, np.log(T)), of=1)

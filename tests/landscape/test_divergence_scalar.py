@@ -103,7 +103,7 @@ def test_gradient_descent_follows_the_same_law() -> None:
     found = ef.divergence.growth(runs, of=0)
     assert found.kind == "log"
     rates = [t * float(SPEEDS["tanh"](float(problem.position(t)))) for t in found.times[[0, -1]]]
-    assert 0.25 < rates[1] < found.slope < rates[0] < 0.26  # t·ẋ falls to ¼ along the window
+    assert 0.25 < found.slope < rates[0] < 0.253  # t·ẋ falls to ¼ along the window
 
 
 def test_bad_input() -> None:

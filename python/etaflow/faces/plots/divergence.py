@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 POINTS = 300
 
+NAMES = {"drift": "⟨u, θ⟩, u the main movement", "norm": "‖θ‖", "distance": "‖θ − θ(0)‖"}
+
 MOST_SHOWN = 2000
 """More points of the statistic than this are thinned out evenly in log t."""
 
@@ -28,7 +30,7 @@ EARLIER = 5.0
 """The y axis of the statistic holds it from so long before the window on."""
 
 
-def growth_law(found: Growth, *, ahead: float = 10.0, name: str = "‖θ‖", ax: Axes | None = None) -> Axes:
+def growth_law(found: Growth, *, ahead: float = 10.0, name: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw a path against log t with the best law of every kind, and what the laws foretell.
 
     Parameters
@@ -37,8 +39,8 @@ def growth_law(found: Growth, *, ahead: float = 10.0, name: str = "‖θ‖", ax
         From `etaflow.divergence.growth`.
     ahead : float, default 10
         The laws are drawn up to so many times the last time, there dashed.
-    name : str, default "‖θ‖"
-        What was followed.
+    name : str, optional
+        What was followed; by default as the verdict says.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -82,20 +84,20 @@ def growth_law(found: Growth, *, ahead: float = 10.0, name: str = "‖θ‖", ax
     axes.axvline(last, color="gray", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     axes.set_xlabel("time t")
-    axes.set_ylabel(name)
+    axes.set_ylabel(NAMES.get(found.of, found.of) if name is None else name)
     axes.set_title(f"verdict: {found.kind}", loc="left", fontsize="medium")
     legend_beside(axes)
     return axes
 
 
-def log_rule(rule: LogRule, *, name: str = "‖θ‖", ax: Axes | None = None) -> Axes:
+def log_rule(rule: LogRule, *, name: str = "⟨u, θ⟩", ax: Axes | None = None) -> Axes:
     """Draw t·[w(t+1) − w(t)] against log t, with the height and its interval where a plateau was looked for (Sontag & Sussmann 1988, Figure 5).
 
     Parameters
     ----------
     rule : LogRule
         From `etaflow.divergence.log_rule`.
-    name : str, default "‖θ‖"
+    name : str, default "⟨u, θ⟩"
         What w is.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.

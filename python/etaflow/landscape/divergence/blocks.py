@@ -27,7 +27,7 @@ class Blocks:
     ----------
     times : ndarray, shape (n,)
         The geometric mean of the times in each block.
-    values : ndarray, shape (n,)
+    values : ndarray, shape (n,) or (n, d)
         The mean value there.
     """
 
@@ -63,8 +63,10 @@ def in_blocks(times: Array, values: Array, *, window: float, blocks: int) -> Blo
 
     Parameters
     ----------
-    times, values : ndarray, shape (m,)
-        The path; time 0 is left out.
+    times : ndarray, shape (m,)
+        Increasing; time 0 is left out.
+    values : ndarray, shape (m,) or (m, d)
+        The path.
     window : float
         The blocks begin at the last time / window.
     blocks : int
@@ -73,7 +75,7 @@ def in_blocks(times: Array, values: Array, *, window: float, blocks: int) -> Blo
     Returns
     -------
     Blocks
-        The means.
+        The means, of shape (n,) or (n, d).
 
     Raises
     ------
@@ -82,18 +84,39 @@ def in_blocks(times: Array, values: Array, *, window: float, blocks: int) -> Blo
     """
     inside = (times > 0) & (times >= times[-1] / window)
     t, w = times[inside], values[inside]
-    edges = np.geomspace(t[0], t[-1], blocks + 1)
-    of = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, blocks - 1)
-    counts = np.bincount(of, minlength=blocks)
-    filled = counts > 0
-    if filled.sum() < FEWEST:
+    edges = np.geomspace(t[0], t[-1], blocks + 1)[1:-1]
+    begins = np.unique(np.searchsorted(t, np.append(t[0], edges)))
+    begins = begins[begins < len(t)]
+    if len(begins) < FEWEST:
         raise ValueError(
             f"trajectory must have points in at least {FEWEST} of the {blocks} blocks of log t between {t[0]:.3g} and {t[-1]:.3g} "
-            f"(got {int(filled.sum())}): record more often"
+            f"(got {len(begins)}): record more often"
         )
-    middle = np.exp(np.bincount(of, np.log(t), blocks)[filled] / counts[filled])
-    mean = np.bincount(of, w - w[-1], blocks)[filled] / counts[filled] + w[-1]  # a constant stays one to the last bit
+    counts = np.diff(np.append(begins, len(t)))
+    middle = np.exp(np.add.reduceat(np.log(t), begins) / counts)
+    divisor = counts if w.ndim == 1 else counts[:, None]
+    mean = np.add.reduceat(w - w[-1], begins, axis=0) / divisor + w[-1]  # a constant stays one to the last bit
     return Blocks(middle, mean)
+
+
+def drift(means: Blocks) -> Array:
+    """Return the direction in which a path of many weights moves most: the first principal component of its block means.
+
+    Where all weights follow one law, θ = a + b·g(t), it is that of b. Noise alone has a first component too, but without a trend in time.
+
+    Parameters
+    ----------
+    means : Blocks
+        With values of shape (n, d).
+
+    Returns
+    -------
+    ndarray, shape (d,)
+        A unit vector u; ⟨u, θ⟩ is larger at the end than at the beginning.
+    """
+    moved = means.values - means.values[0]
+    _, _, rows = np.linalg.svd(moved - moved.mean(axis=0), full_matrices=False)
+    return np.asarray(rows[0] if rows[0] @ moved[-1] >= 0 else -rows[0], np.float64)
 
 
 def whiten(values: Array, rho: float) -> Array:

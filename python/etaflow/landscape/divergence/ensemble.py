@@ -8,8 +8,9 @@ import numpy as np
 
 from etaflow._checks import check_int, check_number, check_probability
 from etaflow.landscape.divergence.blocks import FEWEST
+from etaflow.landscape.divergence.models import LOG
 from etaflow.landscape.divergence.trajectory import read
-from etaflow.landscape.divergence.verdict import BLOCKS, LOG, WINDOW, judge
+from etaflow.landscape.divergence.verdict import BLOCKS, WINDOW, judge
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def growths(
     trajectory: Trajectory,
     *,
-    of: str | int | npt.ArrayLike = "norm",
+    of: str | int | npt.ArrayLike = "drift",
     window: float = WINDOW,
     blocks: int = BLOCKS,
     level: float = 0.95,

@@ -11,14 +11,15 @@ from etaflow._checks import check_choice, check_number, check_positive_int, chec
 from etaflow.dynamics import stopping
 from etaflow.dynamics.descent import descend
 from etaflow.landscape.divergence.blocks import FEWEST
+from etaflow.landscape.divergence.models import LOG, POWER
 from etaflow.landscape.divergence.trajectory import one
-from etaflow.landscape.divergence.verdict import BLOCKS, LOG, POWER, WINDOW, judge
+from etaflow.landscape.divergence.verdict import BLOCKS, WINDOW, judge
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from etaflow.landscape.divergence.result import Growth
     from etaflow.landscape.divergence.trajectory import Path, Trajectory
-    from etaflow.landscape.divergence.verdict import Growth
     from etaflow.problem.objective import Objective
 
     Array = npt.NDArray[np.float64]
@@ -44,7 +45,7 @@ class Extrapolation:
     loss_before, loss : float
         f at the two.
     growth : Growth
-        The verdict on ‖θ‖ that licenses it.
+        The verdict on the path that licenses it: on ‖θ‖ for ``scale``, else on the weights along their main movement.
     along : str
         ``weights`` or ``scale``.
     """
@@ -112,7 +113,7 @@ def extrapolate(
     """Move the weights to where they will be after `factor` times the time, if they are in logarithmic (or power) growth.
 
     "One may increase these values while preserving whatever proportions are needed, in order to improve network performance" (Sontag & Sussmann 1988, section 3).
-    The law of ‖θ‖ comes from `growth`. ``weights`` continues every weight by the same law with its own factor, θ(T) + b·[g(T') − g(T)], b from
+    The law g comes from `growth`. ``weights`` continues every weight by the same law with its own factor, θ(T) + b·[g(T') − g(T)], b from
     the last third of the time; ``scale`` multiplies all by one number so that ‖θ‖ is as predicted. After extrapolating, gradient descent can go on from `theta`.
 
     Parameters
@@ -138,7 +139,7 @@ def extrapolate(
     Raises
     ------
     ValueError
-        If ‖θ‖ neither grows like log t nor like a power, or an argument is wrong.
+        If the path neither grows like log t nor like a power, or an argument is wrong.
 
     Examples
     --------
@@ -153,7 +154,7 @@ def extrapolate(
     way = check_choice("along", along, WAYS)
     path = one(trajectory, run, fewest=FEWEST)
     end = objective.check_theta(path.theta[-1].astype(objective.dtype))
-    found = judge(path, "norm", check_positive_number("window", window), BLOCKS, 0.95)
+    found = judge(path, "norm" if way == "scale" else "drift", check_positive_number("window", window), BLOCKS, 0.95)
     if found.kind not in {LOG, POWER}:
         raise ValueError(
             f"trajectory must grow like log t or a power to be extrapolated (got {found.kind}: {found.reason})"

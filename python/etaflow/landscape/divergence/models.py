@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 CONVERGING, LOG, POWER, TRANSIENT = "converging", "log", "power", "transient"
 
 SLOWEST = 0.1
-"""The smallest exponent p of t^p and t^−p: over two decades of time smaller ones look like log t."""
+"""The smallest exponent p of growth like t^p: over two decades of time smaller ones look like log t."""
 
 FASTEST = 0.5
 """The largest p of growth that lasts: f falls by ∫‖θ'‖² dt, so ‖θ(t)‖ = o(√t) along a gradient flow with f bounded below."""
 
-REACH = 2.0
-"""A limit counts as seen if at most so many times what the window shows is still to come."""
+SLOWEST_APPROACH = 0.15
+"""The smallest p of an approach like t^−p whose limit counts as seen: over two decades as much is then still to come as was seen."""
 
-ZOOMS, POINTS = 14, 9
+ZOOMS, POINTS = 10, 9
 """The grid is refined so often, with so many points for each parameter, twice as fine each time."""
 
 
@@ -76,7 +76,7 @@ class Fit:
     bic : float
         Bayesian information criterion, −2·log likelihood + k·log n.
     b_error : float
-        The standard error of b, the other parameters held.
+        The standard error of b, with what the other parameters leave open in linear approximation.
     size : int
         n.
     """
@@ -134,7 +134,7 @@ MODELS = (
         CONVERGING,
         "a + b·(t + s)^−p",
         lambda t, p, s: (t + s) ** -p,
-        lambda first, last: {"p": np.geomspace(SLOWEST, 4, 16), "s": _shifts(first, last, 2)},
+        lambda first, last: {"p": np.geomspace(SLOWEST_APPROACH, 4, 16), "s": _shifts(first, last, 2)},
     ),
     Model(
         "logarithm",
@@ -225,7 +225,7 @@ def _best_of(model: Model, blocks: Blocks, axes: Grid) -> dict[str, Any] | None:
     mesh = [one.reshape(-1, 1) for one in np.meshgrid(*axes.values(), indexing="ij")]
     shapes = np.atleast_2d(model.shape(blocks.times, *mesh))
     spread = np.ptp(shapes, axis=1)
-    allowed = (spread > 0) & _reaches(model, shapes) if mesh else np.ones(1, bool)
+    allowed = (spread > 0) & _reaches(model, blocks, shapes) if mesh else np.ones(1, bool)
     if not allowed.any():
         return None
     scores, rhos = _scores(shapes, blocks.values)
@@ -235,10 +235,12 @@ def _best_of(model: Model, blocks: Blocks, axes: Grid) -> dict[str, Any] | None:
     return {"score": float(scores[at]), "rho": float(rhos[at]), "parameters": parameters}
 
 
-def _reaches(model: Model, shapes: Array) -> npt.NDArray[np.bool_]:
+def _reaches(model: Model, blocks: Blocks, shapes: Array) -> npt.NDArray[np.bool_]:
+    # Whether the limit is not farther, in units of the way made here, than that of the slowest approach.
     if model.kind != CONVERGING:
         return np.ones(len(shapes), bool)
-    return np.asarray(shapes[:, -1] <= REACH * (shapes[:, 0] - shapes[:, -1]))  # g tends to 0
+    farthest = 1 / ((blocks.times[-1] / blocks.times[0]) ** SLOWEST_APPROACH - 1)
+    return np.asarray(shapes[:, -1] <= 1.000001 * farthest * (shapes[:, 0] - shapes[:, -1]))  # g tends to 0
 
 
 def _scores(shapes: Array, values: Array) -> tuple[Array, Array]:
@@ -269,7 +271,24 @@ def _finished(model: Model, blocks: Blocks, best: dict[str, Any]) -> Fit:
     solution = np.linalg.lstsq(x / scale, w, rcond=None)[0] / scale
     rss = max(float(((w - x @ solution) ** 2).sum()), floor(blocks.values))
     count = len(columns) + len(parameters) + 2  # and the error's variance and correlation
-    inverse = np.linalg.pinv((x / scale).T @ (x / scale))
-    error = np.sqrt(rss / max(n - count, 1) * inverse[-1, -1]) / scale[-1]
     a, b = float(solution[0]), float(solution[1]) if parameters else 0.0
-    return Fit(model, a, b, parameters, rho, best["score"] + count * np.log(n), float(error) if parameters else 0.0, n)
+    error = _error_of_b(model, blocks, parameters, columns, b, rho) * (rss / max(n - count, 1)) ** 0.5
+    return Fit(model, a, b, parameters, rho, best["score"] + count * np.log(n), error, n)
+
+
+def _error_of_b(
+    model: Model, blocks: Blocks, parameters: dict[str, float], columns: list[Array], b: float, rho: float
+) -> float:
+    # in units of the residuals' standard deviation, from the derivatives by all parameters but q, a choice
+    if not parameters:
+        return 0.0
+    slopes = []
+    for name, value in parameters.items():
+        if name != "q":
+            step = 1e-4 * (blocks.times[0] if name == "s" else value)
+            ends = [model.shape(blocks.times, *(parameters | {name: value + sign * step}).values()) for sign in (1, -1)]
+            slopes.append(b * (ends[0] - ends[1]) / (2 * step))
+    x = whiten(np.stack(columns + slopes), rho).T
+    scale = np.linalg.norm(x, axis=0)
+    scale = np.where(scale > 0, scale, 1)
+    return float(np.linalg.pinv((x / scale).T @ (x / scale))[1, 1] ** 0.5 / scale[1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etaflow._checks import check_int, check_number, check_probability
-from etaflow.landscape.divergence.blocks import FEWEST, in_blocks, regress
+from etaflow.landscape.divergence.blocks import FEWEST, Blocks, drift, in_blocks, regress
 from etaflow.landscape.divergence.models import SLOWEST
 from etaflow.landscape.divergence.trajectory import one, series
 
@@ -69,7 +69,7 @@ class LogRule:
 def log_rule(
     trajectory: Trajectory,
     *,
-    of: str | int | npt.ArrayLike = "norm",
+    of: str | int | npt.ArrayLike = "drift",
     run: int | None = None,
     window: float = 30.0,
     blocks: int = 40,
@@ -84,7 +84,7 @@ def log_rule(
     ----------
     trajectory : Runs, Flow or (t, θ)
         As in `growth`.
-    of : str, int or array_like, shape (d,), default "norm"
+    of : str, int or array_like, shape (d,), default "drift"
         What w is, as in `growth`: a parameter's number for a single weight.
     run : int, optional
         Which run, if there are several.
@@ -124,6 +124,9 @@ def log_rule(
     w, later = series(path, of), path.times > 0
     times, followed = path.times[later], w[later]
     means = in_blocks(times, followed, window=factor, blocks=count)
+    if followed.ndim == 2:
+        u = drift(means)
+        followed, means = followed @ u, Blocks(means.times, means.values @ u)
     logs = np.log(means.times) - np.log(means.times).mean()
     columns = np.stack([np.ones_like(logs), logs, logs**2 / 2])
     (_, slope, bend), covariance, _ = regress(columns, means.values)

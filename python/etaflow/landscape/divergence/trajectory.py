@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from etaflow._checks import FloatArray
+    from etaflow.problem.objective import Objective
 
     Array = npt.NDArray[np.float64]
 
@@ -28,7 +29,7 @@ FLOW_POINTS = 400
 FLOW_DECADES = 12
 """So many powers of ten before its end."""
 
-SERIES = ("norm", "distance")
+SERIES = ("drift", "norm", "distance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +44,14 @@ class Path:
         Increasing, ≥ 0.
     theta : ndarray, shape (m, d)
         The weights at these times, in float64.
+    objective : Objective or None
+        What the run minimises, if that is known.
     """
 
     run: int
     times: Array
     theta: Array
+    objective: Objective | None = None
 
 
 def read(trajectory: Trajectory, *, fewest: int = 2) -> list[Path]:
@@ -129,11 +133,12 @@ def series(path: Path, of: str | int | npt.ArrayLike) -> Array:
     path : Path
         The path.
     of : str, int or array_like, shape (d,)
-        ``norm``: ‖θ‖; ``distance``: ‖θ − θ(0)‖, from the path's first point; a parameter's number; or a direction u, for ⟨u, θ⟩.
+        ``drift``: θ itself, of which `drift` is the direction of the main movement; ``norm``: ‖θ‖; ``distance``: ‖θ − θ(0)‖, from the path's
+        first point; a parameter's number; or a direction u, for ⟨u, θ⟩.
 
     Returns
     -------
-    ndarray, shape (m,)
+    ndarray, shape (m,), for ``drift`` (m, d)
         The numbers.
 
     Raises
@@ -143,6 +148,8 @@ def series(path: Path, of: str | int | npt.ArrayLike) -> Array:
     """
     if isinstance(of, str):
         name = check_choice("of", of, SERIES)
+        if name == "drift":
+            return path.theta
         moved = path.theta - path.theta[0] if name == "distance" else path.theta
         return np.asarray(np.linalg.norm(moved, axis=1))
     width = path.theta.shape[1]
@@ -171,7 +178,8 @@ def _of_runs(runs: Runs) -> list[Path]:
     steps = runs.plan.record.steps["theta"]
     theta = np.asarray(runs.records["theta"], np.float64)
     times = np.broadcast_to(times_of(runs.plan, runs.records, steps), theta.shape[:2])
-    return [_finite(int(run), t, rows) for run, t, rows in zip(runs.plan.run_numbers, times, theta, strict=True)]
+    known = runs.objectives.objective
+    return [_finite(int(run), t, rows, known) for run, t, rows in zip(runs.plan.run_numbers, times, theta, strict=True)]
 
 
 def _of_flow(flow: Flow) -> list[Path]:
@@ -181,7 +189,7 @@ def _of_flow(flow: Flow) -> list[Path]:
         first = max(path.mesh[min(1, len(path.mesh) - 1)], end * 10.0**-FLOW_DECADES)
         times = np.append(0.0, np.geomspace(first, end, FLOW_POINTS)) if end > 0 else np.zeros(1)
         times = np.unique(np.minimum(times, end))
-        paths.append(Path(run, times, np.asarray(path.at(times), np.float64)))
+        paths.append(Path(run, times, np.asarray(path.at(times), np.float64), flow.objective))
     return paths
 
 
@@ -208,7 +216,7 @@ def _where(times: FloatArray) -> str:
     return f", {times[wrong[0]]:g} before {times[wrong[0] + 1]:g}" if len(wrong) else ""
 
 
-def _finite(run: int, times: Array, theta: Array) -> Path:
+def _finite(run: int, times: Array, theta: Array, objective: Objective | None = None) -> Path:
     good = np.asarray(np.isfinite(theta).all(axis=1))
     end = len(good) if good.all() else int(np.argmin(good))
-    return Path(run, np.asarray(times[:end], np.float64), theta[:end])
+    return Path(run, np.asarray(times[:end], np.float64), theta[:end], objective)
