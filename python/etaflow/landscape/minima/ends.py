@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow.landscape.classify import classify
+from etaflow.landscape.minima.glide import glide
 from etaflow.landscape.minima.kinks import settle
 from etaflow.landscape.minima.orbits import across
+from etaflow.landscape.minima.piecewise import is_piecewise
+from etaflow.landscape.minima.recession import recession
 from etaflow.landscape.polish import DENSE, polish
 from etaflow.landscape.polish import INTERRUPTED as STOPPED
 from etaflow.landscape.verdict import result as verdicts
@@ -108,19 +111,38 @@ def judge(objective: Objective, theta: FloatArray, *, tolerance: float, max_iter
     KeyboardInterrupt
         After Ctrl-C.
     """
-    if is_separated(objective, theta):
-        words = "every observation is on its right side: f falls to its infimum as the output layer is scaled up"
-        return unjudged(objective, theta, INFINITY, words)
+    if is_piecewise(objective):
+        found = _of_pieces(objective, theta, tolerance)
+        if found is None:
+            there = glide(objective, _polished(objective, theta, tolerance, max_iterations))
+            found = _of_pieces(objective, there, tolerance) or _smooth(objective, theta, there)
+        return found
+    return _to_infinity(objective, theta) or _after_polishing(objective, theta, tolerance, max_iterations)
+
+
+def _of_pieces(objective: Objective, theta: FloatArray, tolerance: float) -> End | None:
+    end = _to_infinity(objective, theta)
+    if end is not None:
+        return end
     settled = settle(objective, theta, tolerance=tolerance)
     if settled is not None and settled.minimum:
         return _at_kinks(settled)
+    if recession(objective, theta) is None:
+        return None
+    words = "some observations can be fitted ever better and none worse, as weights grow: there is no minimum on this side of the kinks"
+    return unjudged(objective, theta, INFINITY, words)
+
+
+def _to_infinity(objective: Objective, theta: FloatArray) -> End | None:
+    if not is_separated(objective, theta):
+        return None
+    words = "every observation is on its right side: f falls to its infimum as the output layer is scaled up"
+    return unjudged(objective, theta, INFINITY, words)
+
+
+def _after_polishing(objective: Objective, theta: FloatArray, tolerance: float, max_iterations: int) -> End:
     there = _polished(objective, theta, tolerance, max_iterations)
-    if is_separated(objective, there):
-        return judge(objective, there, tolerance=tolerance, max_iterations=max_iterations)
-    settled = settle(objective, there, tolerance=tolerance)
-    if settled is not None and settled.minimum:
-        return _at_kinks(settled)
-    return _smooth(objective, theta, there)
+    return _to_infinity(objective, there) or _smooth(objective, theta, there)
 
 
 def is_separated(objective: Objective, theta: FloatArray) -> bool:

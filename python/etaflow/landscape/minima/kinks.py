@@ -11,6 +11,7 @@ import numpy.typing as npt
 from etaflow.landscape.minima.onesided import shares
 from etaflow.landscape.minima.orbits import across
 from etaflow.landscape.minima.piecewise import Piecewise, is_piecewise
+from etaflow.landscape.minima.recession import recession
 
 if TYPE_CHECKING:
     from etaflow._checks import FloatArray
@@ -71,6 +72,10 @@ def settle(objective: Objective, theta: FloatArray, *, tolerance: float = 1e-12)
     is constant). For then f'(θ; v) =
     Σ (∂f/∂a_ij)(σ'(0; ż_ij) − s·ż_ij), where no summand is negative, and all vanish only along these directions.
 
+    With one hidden layer, one output and no zero weight leaving, less is enough: the slopes between the sides or at one of them, and
+    f bending up. For f is convex in the products u_j = v_j(w_j, b_j) as long as the signs of the inputs stay, and not below this convex
+    function where they change at such a kink. (Where the Hessian is singular, `recession` must not see f fall for ever.)
+
     Parameters
     ----------
     objective : Objective
@@ -101,11 +106,8 @@ def settle(objective: Objective, theta: FloatArray, *, tolerance: float = 1e-12)
     if not is_piecewise(objective) or objective.dtype != np.float64:
         return None
     pieces, other, tried = Piecewise(objective), None, set()
-    inputs, sizes = pieces.inputs(theta), pieces.sizes(theta)
     for nearness in NEARNESS:
-        kinks = [
-            (np.abs(z) < nearness * size) & (low < 1) for z, size, low in zip(inputs, sizes, pieces.low, strict=True)
-        ]
+        kinks = pieces.near(theta, nearness)
         number = sum(int(one.sum()) for one in kinks)
         if number in tried or number > len(theta):
             continue
@@ -154,8 +156,9 @@ def _judge(
     right = pieces.slopes(pieces.inputs(theta))
     if any((slope != here)[~kink].any() for slope, here, kink in zip(slopes, right, kinks, strict=True)):
         return None
+    margin = -MARGIN if _is_convex(pieces.objective, theta) else MARGIN
     inside = all(
-        (slope[kink] > low + MARGIN).all() and (slope[kink] < 1 - MARGIN).all() and (up[0][kink] > 0).all()
+        (slope[kink] > low + margin).all() and (slope[kink] < 1 - margin).all() and (up[0][kink] > 0).all()
         for slope, up, kink, low in zip(slopes, sensitivities, kinks, pieces.low, strict=True)
     )
     free = shares(pieces.objective, theta, slopes)
@@ -164,8 +167,15 @@ def _judge(
     residual = float(np.linalg.norm(gradient[0]))
     number = sum(int(one.sum()) for one in kinks)
     value = float(pieces.objective.value(theta))
-    is_minimum = bool(inside and lowest > rounding)
+    flat_but_bounded = margin < 0 and recession(pieces.objective, theta) is None
+    is_minimum = bool(inside and (lowest > rounding or flat_but_bounded))
     return Settled(theta, value, residual, number, lowest, rounding, free.shape[1] == 0, is_minimum)
+
+
+def _is_convex(objective: Objective, theta: FloatArray) -> bool:
+    # One hidden layer, of which every unit counts: see `settle`.
+    net = objective.net
+    return len(net.widths) == 3 and net.widths[2] == 1 and not objective.l2 and bool(net.layers(theta)[1][0].all())
 
 
 def _curvature(hessian: Array, kinked: Array, basis: Array) -> tuple[float, float]:

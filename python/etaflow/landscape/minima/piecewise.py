@@ -95,6 +95,47 @@ class Piecewise:
             a = np.where(z < 0, low * z, z)
         return found
 
+    def near(self, theta: Array, nearness: float) -> list[Array]:
+        """Return which hidden units are at a kink, or near it, for which observations.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (d,)
+            The point.
+        nearness : float
+            Inputs below this part of their bound count.
+
+        Returns
+        -------
+        list of ndarray of bool, shape (n, d_ℓ)
+            By layer.
+        """
+        parts = zip(self.inputs(theta), self.sizes(theta), self.low, strict=True)
+        return [(np.abs(z) < nearness * size) & (low < 1) for z, size, low in parts]
+
+    def nearest(self, theta: Array, nearness: float, most: int) -> list[Array]:
+        """Return the kinks of `near`, but not more than so many: the nearest.
+
+        Returns
+        -------
+        list of ndarray of bool, shape (n, d_ℓ)
+            By layer.
+        """
+        kinks = self.near(theta, nearness)
+        if sum(int(one.sum()) for one in kinks) <= most:
+            return kinks
+        shares = [np.abs(z) / size for z, size in zip(self.inputs(theta), self.sizes(theta), strict=True)]
+        border = np.sort(np.concatenate([share[one] for share, one in zip(shares, kinks, strict=True)]))[most]
+        return [one & (share < border) for share, one in zip(shares, kinks, strict=True)]
+
+    @staticmethod
+    def put(arrays: list[Array], kinks: list[Array], values: Array) -> None:
+        """Write a value for each kink into arrays of shape (n, d_ℓ)."""
+        for array, kink in zip(arrays, kinks, strict=True):
+            number = int(kink.sum())
+            array[kink] = values[:number]
+            values = values[number:]
+
     def slopes(self, inputs: list[Array]) -> list[Array]:
         """Return the slopes of the activations at these inputs.
 
@@ -163,8 +204,8 @@ class Piecewise:
         size = d + len(where)
         out = np.empty((size, size))
         rows = max(1, CHUNK // max(sum(one.size for one in slopes), 1))
-        for first in range(0, size, rows):
-            columns = np.arange(first, min(first + rows, size))
+        for begin in range(0, size, rows):
+            columns = np.arange(begin, min(begin + rows, size))
             moved = np.tile(theta.astype(np.complex128), (len(columns), 1))
             bent = [np.tile(one.astype(np.complex128), (len(columns), 1, 1)) for one in slopes]
             for row, column in enumerate(columns):

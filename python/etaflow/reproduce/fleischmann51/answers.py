@@ -61,15 +61,16 @@ def are_minima(findings: Findings) -> Answer:
         Yes if the interval of the share is above one half, no if that of the others is.
     """
     total, at = findings.total, findings.count(*MINIMA)
-    infinite, falling = findings.count("infinity"), findings.count("falling")
+    infinite, falling, endless = (findings.count(kind) for kind in ("infinity", "falling", "ray"))
     kinked = findings.count("kink")
     low, high = proportion_interval(at, total, level=LEVEL)
-    lower, _ = proportion_interval(infinite + falling, total, level=LEVEL)
+    lower, _ = proportion_interval(infinite + falling + endless, total, level=LEVEL)
     word = YES if low > 0.5 else NO if lower > 0.5 else OPEN
     sentence = (
         f"Of {count(total)} ends, {count(at)} are at a local minimum (share {interval(low, high, '.3f')}, {percent(LEVEL)}), {count(kinked)} of them "
         f"on kinks, where ∇f does not exist. At {count(infinite)} all observations are on their right sides: scaling the last layer lowers f to 0, "
-        f"so that they are no minimum, nor is there one near. From {count(falling)} more f falls by over 0.001 when gradient descent goes on. "
+        f"so that they are no minimum, nor is there one near. From {count(endless)} f falls for ever along a ray, as some observations can be fitted ever better and "
+        f"none worse (a linear program finds it). From {count(falling)} more f falls by over 0.001 on the way down. "
         f"{count(findings.count('undecided'))} are undecided."
     )
     return Answer("Are the ends of the runs local minima?", word, sentence)
@@ -96,7 +97,7 @@ def goes_on(findings: Findings) -> Answer:
         f"used up soon after step {count(FIXED)}."
     )
     sentence = (
-        f"{count(own.further)} steps more, of length 1/λ at most, lower f by over 0.001 from {percent(share)} of {count(falls.size)} such ends (median "
+        f"Going on lowers f by over 0.001 from {percent(share)} of {count(falls.size)} such ends (median "
         f"{np.median(falls):.2g}, largest {falls.max():.2g}). {count(early)} of all {count(findings.total)} runs were stopped before step "
         f"{count(FIXED)}, with the first step size.{frozen if own.rule == 'code' else ''}"
     )

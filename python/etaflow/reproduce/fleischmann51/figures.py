@@ -119,7 +119,7 @@ def draw_costs(findings: Findings, depths: tuple[int, ...]) -> Figure:
     figure = new_figure(9.0, 4.4 * len(depths))
     panels = figure.subplots(len(depths), 1, squeeze=False)[:, 0]
     for panel, layers in zip(panels, depths, strict=True):
-        draw_boxes(panel, findings.of(layers))
+        draw_boxes(panel, findings.of(layers), findings.problem.linear)
         panel.axhline(findings.problem.linear, color="black", lw=0.8, ls=":", zorder=0)
         panel.annotate(
             "logistic regression",

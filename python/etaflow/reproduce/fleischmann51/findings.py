@@ -135,8 +135,8 @@ class Findings:
 
     @property
     def falls(self) -> Array:
-        """By how much f falls when the runs go on, for those with an observation on its wrong side, shape (runs,)."""
+        """By how much f falls below the end, for runs with an observation on its wrong side, shape (runs,)."""
         n = len(self.problem.y)
-        parts = [(one.cost - one.later_cost)[verdict.right < n] for one, verdict in self.judged]
+        parts = [(one.cost - verdict.lowest)[verdict.right < n] for one, verdict in self.judged]
         values: Array = np.concatenate([*parts, np.zeros(0)])
         return values[np.isfinite(values)]

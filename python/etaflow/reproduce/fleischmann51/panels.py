@@ -22,12 +22,13 @@ COLOURS = {
     "minimum": "#2166ac",
     "kink": "#67a9cf",
     "infinity": "#4dac26",
+    "ray": "#b8e186",
     "falling": "#d6604d",
     "undecided": "#b0b0b0",
     "diverged": "#000000",
 }
 CLASSES = {1: ("#b2182b", "o", "y = 1"), 0: ("#2166ac", "s", "y = 0")}
-RANGE = 2.2
+RANGE = 2.5
 """The plane is drawn up to here on all sides."""
 
 PIXELS = 201
@@ -52,7 +53,9 @@ def draw_densities(panel: Axes) -> None:
     for heights, label in zip(density(points), (1, 0), strict=True):
         colour = CLASSES[label][0]
         levels = heights.max() * np.array([0.1, 0.3, 0.5, 0.7, 0.9])
-        panel.contour(grid, grid, heights.reshape(PIXELS, PIXELS), levels=levels, colors=colour, linewidths=1)
+        shape = heights.reshape(PIXELS, PIXELS)
+        panel.contourf(grid, grid, shape, levels=[*levels, 2 * heights.max()], colors=colour, alpha=0.18)
+        panel.contour(grid, grid, shape, levels=levels, colors=colour, linewidths=0.8)
     panel.set(xlabel="x₁", aspect="equal")
 
 
@@ -76,7 +79,7 @@ def draw_prediction(panel: Axes, problem: Problem, trained: Trained, run: int) -
     return panel.contourf(grid, grid, shown, levels=np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.6)
 
 
-def draw_boxes(panel: Axes, pairs: tuple[tuple[Trained, Verdicts], ...]) -> None:
+def draw_boxes(panel: Axes, pairs: tuple[tuple[Trained, Verdicts], ...], linear: float) -> None:
     """Draw a box plot of the costs for each width, and every run as a point in the colour of its verdict."""
     finite = [one.cost[np.isfinite(one.cost)] for one, _ in pairs]
     places = np.arange(len(pairs))
@@ -97,7 +100,8 @@ def draw_boxes(panel: Axes, pairs: tuple[tuple[Trained, Verdicts], ...]) -> None
             some = verdict.kind == kind
             panel.plot(beside[some], one.cost[some], "o", ms=3.5, mew=0, alpha=0.75, color=colour)
     panel.set_xticks(places, [str(one.width) for one, _ in pairs])
-    panel.set_ylim(bottom=-0.02)
+    highest = max(float(one.max()) for one in finite)
+    panel.set_ylim(-0.02, 1.06 * max(highest, linear))
 
 
 def legend_of_kinds(figure: Figure, findings: Findings, depths: tuple[int, ...]) -> None:

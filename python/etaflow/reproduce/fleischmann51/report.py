@@ -34,6 +34,7 @@ COLUMNS = (
     *END,
     "later_cost",
     *(f"later_{name}" for name in END),
+    "lowest",
 )
 
 
@@ -60,7 +61,7 @@ def _lines(findings: Findings, one: Trained, verdict: Verdicts) -> Iterator[list
         end = [_plain(getattr(verdict, name)[run]) for name in END]
         later = [_plain(getattr(verdict, f"later_{name}")[run]) for name in END]
         head = [one.layers, one.width, run, findings.settings.seed, key, int(one.steps[run]), float(one.cost[run])]
-        yield [*head, *end, float(one.later_cost[run]), *later]
+        yield [*head, *end, float(one.later_cost[run]), *later, float(verdict.lowest[run])]
 
 
 def _plain(value: Any) -> Any:

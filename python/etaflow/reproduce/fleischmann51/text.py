@@ -76,7 +76,10 @@ def _verdicts(findings: Findings) -> list[str]:
         "At the ends → after going on. An end is at a local minimum if Newton's method, in θ and the slopes of the leaky ReLUs at their kinks, leads to a point with a "
         f"generalised gradient below 1e-11 within {NEAR:g}·(1 + ‖θ‖) whose f is the same to {SAME:g}, and there every slope lies strictly between the two sides, f bends up at "
         "every kink, and the Hessian is positive definite along the directions that keep the kinks (but for those along which f is constant, as rescaled neurons). "
-        f"It was sought for networks of up to {LARGEST} parameters. Going on is called a fall beyond {FALL:g}. ‖∇f‖ is the median; on a kink it is not 0 at a minimum."
+        "With one hidden layer, where f is convex between kinks, that is not needed unless f falls for ever. "
+        f"It was sought for networks of up to {LARGEST} parameters. A ray is a direction in which some observations are fitted ever better, none worse, and no neuron of the "
+        "last hidden layer changes sides for any observation (linear programming). Going on, by gradient descent and then by Newton steps along kinks (`glide`), is called a fall "
+        f"beyond {FALL:g}. ‖∇f‖ is the median; on a kink it is not 0 at a minimum."
     )
     return [
         "## What the ends are",

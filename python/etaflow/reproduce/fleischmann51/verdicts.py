@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from etaflow.landscape.minima.ends import is_separated
+from etaflow.landscape.minima.glide import glide
 from etaflow.landscape.minima.kinks import settle
+from etaflow.landscape.minima.recession import recession
 from etaflow.reproduce._kit.work import Phase
 from etaflow.reproduce.fleischmann51.training import name_of, parameters
 
@@ -30,6 +32,7 @@ KINDS = {
     "minimum": "at a local minimum with ∇f = 0",
     "kink": "at a local minimum on kinks",
     "infinity": "all observations right: the minimum is at infinity",
+    "ray": "not at a minimum: f falls for ever along a ray",
     "falling": "not at a minimum: going on lowers f by more than 0.001",
     "undecided": "undecided",
     "diverged": "diverged",
@@ -50,10 +53,13 @@ FALL = 1e-3
 LARGEST = 160
 """No stationary point at kinks is sought for more parameters: it takes long, and these runs are far from one."""
 
-SETTLE_COST = 4e4
+GLIDE_STEPS = 60
+"""So many steps along kinks are made after gradient descent has gone on."""
+
+SETTLE_COST = 1e6
 """What the search for a minimum at kinks costs, in the unit of the other phases, per parameter and run."""
 
-FAST_COST = 2e3
+FAST_COST = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +71,9 @@ class Verdicts:
     layers, width : int
         The network.
     kind, later_kind : ndarray of str, shape (runs,)
-        What the end is, one of `KINDS`, and what the point is that going on led to.
+        What the end is, one of `KINDS`, and what the point is that going on led to, by gradient descent and then by `glide`.
+    lowest : ndarray, shape (runs,)
+        f at that last point.
     grad_norm, later_grad_norm : ndarray, shape (runs,)
         ‖∇f‖ there.
     right, later_right : ndarray of int, shape (runs,)
@@ -80,6 +88,7 @@ class Verdicts:
     width: int
     kind: Words
     later_kind: Words
+    lowest: Array
     grad_norm: Array
     later_grad_norm: Array
     right: npt.NDArray[np.int64]
@@ -141,10 +150,15 @@ def _judge_all(f: Objective, trained: Trained, report: Callable[[float], None]) 
     found: list[dict[str, Any]] = []
     for run in range(len(trained.cost)):
         end = judge_point(f, trained.theta[run], float(trained.cost[run]))
-        later = judge_point(f, trained.later[run], float(trained.later_cost[run]))
-        if end["kind"] == "undecided" and trained.later_cost[run] < trained.cost[run] - FALL:
+        theta, cost = trained.later[run], float(trained.later_cost[run])
+        later = judge_point(f, theta, cost)
+        if later["kind"] == "undecided" and f.num_params <= LARGEST:
+            theta = glide(f, theta, max_iterations=GLIDE_STEPS)
+            cost = float(f.value(theta))
+            later = judge_point(f, theta, cost)
+        if end["kind"] == "undecided" and cost < trained.cost[run] - FALL:
             end["kind"] = "falling"
-        found.append({**end, **{f"later_{name}": value for name, value in later.items()}})
+        found.append({**end, **{f"later_{name}": value for name, value in later.items()}, "lowest": cost})
         report((run + 1) / len(trained.cost))
     return {name: np.array([one[name] for one in found]) for name in found[0]}
 
@@ -175,9 +189,13 @@ def judge_point(f: Objective, theta: FloatArray, cost: float) -> dict[str, Any]:
     if is_separated(f, theta):
         return {**seen, "kind": "infinity"}
     settled = settle(f, theta, tolerance=1e-11) if f.num_params <= LARGEST else None
-    if settled is None or not settled.minimum or abs(cost - settled.value) > SAME:
-        return {**seen, "kind": "undecided"}
-    if np.linalg.norm(settled.theta - theta) > NEAR * (1 + np.linalg.norm(theta)):
-        return {**seen, "kind": "undecided"}
+    near = NEAR * (1 + np.linalg.norm(theta))
+    if (
+        settled is None
+        or not settled.minimum
+        or abs(cost - settled.value) > SAME
+        or np.linalg.norm(settled.theta - theta) > near
+    ):
+        return {**seen, "kind": "undecided" if recession(f, theta) is None else "ray"}
     kind = "kink" if settled.kinks else "minimum"
     return {**seen, "kind": kind, "kinks": settled.kinks, "exact": settled.value}
