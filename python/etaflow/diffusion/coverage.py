@@ -39,15 +39,26 @@ def check_runs(runs: Runs, law: Fluctuations, step_size: float) -> None:
         raise ValueError(f"runs must have the bands' constant step size {step_size:g} (got {runs!r})")
     if runs.plan.update.optimizer != "sgd":
         raise ValueError(f"runs must be of sgd without momentum (got {runs!r})")
-    sampling = runs.plan.sampling
-    if sampling.name not in SAMPLINGS or not np.isclose(
-        noise_factor(law.objective, sampling.batch, sampling.name), law.noise_factor, rtol=1e-12
-    ):
+    _check_noise(runs, law)
+    if "theta" not in runs.records:
         raise ValueError(
-            f"runs must draw their batches as the bands suppose, with noise factor {law.noise_factor:g} (got {runs!r})"
+            f'runs must have θ on record at the steps of the bands: descend with record={{"theta": bands.steps}} (got {runs!r})'
         )
-    if "theta" in runs.records and not (runs.records["theta"][:, 0] == law.flow.theta0).all():
+    if not (runs.records["theta"][:, 0] == law.flow.theta0).all():
         raise ValueError("runs must start where the flow does")
+
+
+def _check_noise(runs: Runs, law: Fluctuations) -> None:
+    sampling = runs.plan.sampling
+    drawn = f"batch_size {sampling.batch} and sampling {sampling.name!r}"
+    if sampling.name not in SAMPLINGS:
+        raise ValueError(f"runs must draw their batches by one of {SAMPLINGS}, as the bands suppose (got {drawn})")
+    factor = noise_factor(law.objective, sampling.batch, sampling.name)
+    if not np.isclose(factor, law.noise_factor, rtol=1e-12):
+        raise ValueError(
+            f"runs must have the batch_size and sampling of the bands: theirs is the noise factor {law.noise_factor:g} "
+            f"(got {drawn}: {factor:g})"
+        )
 
 
 def measure(bands: Bands, runs: Runs, confidence: float) -> xr.Dataset:

@@ -44,7 +44,7 @@ def check_loss(loss: object, net: MLP) -> str:
     return name
 
 
-def check_inputs(net: MLP, x: object, dtype: npt.DTypeLike | None = None) -> FloatArray:
+def check_inputs(net: MLP, x: object, dtype: npt.DTypeLike | None = None, *, name: str = "x") -> FloatArray:
     """Return `x` as a C-contiguous array of shape (n, d_0) with n >= 1.
 
     Parameters
@@ -55,6 +55,8 @@ def check_inputs(net: MLP, x: object, dtype: npt.DTypeLike | None = None) -> Flo
         The inputs.
     dtype : dtype, optional
         The only accepted float dtype; integers are converted to it.
+    name : str, default "x"
+        The argument's name, for the message.
 
     Returns
     -------
@@ -68,12 +70,14 @@ def check_inputs(net: MLP, x: object, dtype: npt.DTypeLike | None = None) -> Flo
     ValueError
         If there is no row, the number of columns is not d_0, or there is NaN or Inf.
     """
-    array = check_float_array("x", x, ndim=2, dtype=dtype, integers=True, finite=False)
+    array = check_float_array(name, x, ndim=2, dtype=dtype, integers=True, finite=False)
     if len(array) == 0:
-        raise ValueError(f"x must hold at least one observation (got shape {array.shape})")
+        raise ValueError(f"{name} must hold at least one observation (got shape {array.shape})")
     if array.shape[1] != net.widths[0]:
-        raise ValueError(f"x must have {net.widths[0]} columns, one per input of {net!r} (got shape {array.shape})")
-    check_finite("x", array)
+        raise ValueError(
+            f"{name} must have {net.widths[0]} columns, one per input of {net!r} (got shape {array.shape})"
+        )
+    check_finite(name, array)
     return array
 
 

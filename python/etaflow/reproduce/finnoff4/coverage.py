@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -138,16 +139,20 @@ def _measure(
 
 
 def _bands(problem: Problem, limit: Limit, eta: float, order: int) -> Bands:
-    return predict_bands(
-        problem.objective,
-        problem.flow,
-        step_size=eta,
-        times=problem.times,
-        inputs=problem.inputs,
-        level=BAND,
-        order=order,
-        law=limit.law,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "step_size .* too large for these bands", RuntimeWarning
+        )  # it is measured here
+        return predict_bands(
+            problem.objective,
+            problem.flow,
+            step_size=eta,
+            times=problem.times,
+            inputs=problem.inputs,
+            level=BAND,
+            order=order,
+            law=limit.law,
+        )
 
 
 def _runs(
