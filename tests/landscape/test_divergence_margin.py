@@ -162,6 +162,33 @@ def test_stopping_at_correct_classification_leaves_margin_behind() -> None:
     assert f.accuracy(before.theta[0]) < 1  # a step earlier something was wrong still
 
 
+def test_progress_reaches_one() -> None:
+    x, y = separable(1, n=30)
+    f = logistic(x, y)
+    seen: list[float] = []
+    ef.divergence.stop_at_correct(
+        f, f.net.init(seed=1, runs=3), steps=20_000, step_size=0.5, factors=[1, 10], progress=seen.append
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_an_interrupt_keeps_what_is_done() -> None:
+    x, y = separable(1, n=30)
+    f = logistic(x, y)
+
+    def stop(part: float) -> None:
+        if part > 0.5:  # in the second of three runs
+            raise KeyboardInterrupt
+
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        some = ef.divergence.stop_at_correct(
+            f, f.net.init(seed=1, runs=3), steps=20_000, step_size=0.5, factors=[1, 50_000], progress=stop
+        )
+    assert np.isfinite(some.angle[0]).all()
+    assert np.isnan(some.angle[1:]).all()
+
+
 def test_runs_that_never_classify_correctly_are_nan() -> None:
     f = logistic(np.array([[1.0], [1.0]]), [1.0, -1.0])
     table = ef.divergence.stop_at_correct(f, [0.1, 0.0], steps=20, step_size=0.1, factors=[1, 2])
@@ -206,6 +233,11 @@ def test_bad_input() -> None:
         ef.divergence.margins(ef.Objective(ef.MLP([1, 2]), [[1.0]], [[1.0, 2.0]]), np.zeros(4))
     with pytest.raises(ValueError, match=r"theta must hold 13 parameters"):
         ef.divergence.direction(deep, ([1.0, 2.0], np.zeros((2, 5))))
+    other = ef.Objective(ef.MLP([2, 1]), x, y)
+    with pytest.raises(ValueError, match=r"validation must have the objective's network"):
+        ef.divergence.stop_at_correct(deep, np.zeros(13), steps=10, step_size=0.1, validation=other)
+    with pytest.raises(ValueError, match=r"objective must have two target values"):
+        ef.divergence.stop_at_correct(ef.Objective(deep.net, x, x[:, 0]), np.zeros(13), steps=10, step_size=0.1)
     with pytest.raises(ValueError, match=r"factors must increase from a number >= 1 \(got \[0.5\]\)"):
         ef.divergence.stop_at_correct(deep, np.zeros(13), steps=10, step_size=0.1, factors=[0.5])
     with pytest.raises(ValueError, match=r"theta must hold 13 parameters"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy as np
 from etaflow._checks import check_float_array, check_positive_int
 from etaflow.dynamics import stopping
 from etaflow.dynamics.descent import descend
-from etaflow.landscape.divergence.separation import max_margin
+from etaflow.dynamics.objectives import Objectives
+from etaflow.dynamics.progress import Progress
+from etaflow.landscape.divergence.separation import margins, max_margin
 from etaflow.landscape.divergence.towards import angles, look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     import xarray as xr
@@ -33,6 +36,7 @@ def stop_at_correct(
     batch_size: int | None = None,
     seed: int = 0,
     validation: Objective | None = None,
+    progress: bool | Callable[[float], Any] = False,
 ) -> xr.Dataset:
     """Stop at correct classification, then go on for 10, 100, 1000 times as long: a table of what stopping leaves out.
 
@@ -56,13 +60,15 @@ def stop_at_correct(
         As in `descend`.
     validation : Objective, optional
         The same network on other data.
+    progress : bool or callable, default False
+        A bar, or a function that is given the part of the work that is done.
 
     Returns
     -------
     xarray.Dataset
         By ``run`` and ``factor``: ``step``, ``loss``, ``accuracy``, ``norm``, ``margin``, ``normalized_margin`` (see `direction`), ``angle`` to the maximum-margin direction
         (without hidden layers, for separable data; else to the last stage), ``turn``, the angle from the first stage, and ``validation_accuracy``.
-        NaN for runs that never classified everything correctly. The attributes say what ``angle`` is to, and the ``max_margin``.
+        NaN for runs that never classified everything correctly, and for what Ctrl-C left undone. The attributes say what ``angle`` is to, and the ``max_margin``.
 
     Raises
     ------
@@ -80,26 +86,43 @@ def stop_at_correct(
     """
     import xarray as xr  # noqa: PLC0415 - slow to import
 
+    Objectives.of(objective, validation)
     starts = np.atleast_2d(objective.check_theta(theta0))
+    margins(objective, starts[:1])  # says at once if this is no classification
     most = check_positive_int("steps", steps)
     stages = check_float_array("factors", factors, dtype=np.float64, ndim=1)
     if len(stages) == 0 or (stages < 1).any() or (np.diff(stages) <= 0).any():
         raise ValueError(f"factors must increase from a number >= 1 (got {stages.tolist()})")
     options: dict[str, Any] = {"step_size": step_size, "batch_size": batch_size, "seed": seed}
-    rule = stopping.above("accuracy", 1.0)
-    first = descend(objective, starts, steps=most, stop=rule, **options)
-    correct = (first.status == "stopped") | (objective.accuracy(first.theta) == 1)
     target, name, best = _target(objective)
     shape = (len(starts), len(stages))
     columns = {key: np.full(shape, np.nan) for key in _NAMES if key != "validation_accuracy" or validation is not None}
-    for run in np.flatnonzero(correct):
-        at = np.ceil(stages * max(int(first.steps_done[run]), 1)).astype(np.int64)
-        begin = starts[run : run + 1]
-        path = descend(objective, begin, steps=int(at[-1]), runs=range(run, run + 1), record={"theta": at}, **options)
-        theta = path.records["theta"][0, np.searchsorted(path.plan.record.steps["theta"], at)]
-        measured = _measure(objective, theta, theta[-1] if target is None else target, validation)
-        for key, values in ({"step": at.astype(float)} | measured).items():
-            columns[key][run] = values
+    bar = Progress(progress, len(starts) + 1)
+    with bar:
+        report = bar.up_to(len(starts) + 1)
+        watch = [
+            False if report is None else partial(_part, report, i, len(starts) + 1) for i in range(len(starts) + 1)
+        ]
+        rule = stopping.above("accuracy", 1.0)
+        first = descend(objective, starts, steps=most, stop=rule, progress=watch[0], **options)
+        done = (first.status == "stopped") | (objective.accuracy(first.theta) == 1)
+        for run in np.flatnonzero(done):
+            at = np.ceil(stages * max(int(first.steps_done[run]), 1)).astype(np.int64)
+            path = descend(
+                objective,
+                starts[run : run + 1],
+                steps=int(at[-1]),
+                runs=range(run, run + 1),
+                record={"theta": at},
+                progress=watch[run + 1],
+                **options,
+            )
+            if path.status[0] == "interrupted":
+                break
+            theta = path.records["theta"][0, np.searchsorted(path.plan.record.steps["theta"], at)]
+            measured = _measure(objective, theta, theta[-1] if target is None else target, validation)
+            for key, values in ({"step": at.astype(float)} | measured).items():
+                columns[key][run] = values
     attributes: dict[str, Any] = {"angle_to": name} | ({} if best is None else {"max_margin": best})
     data = {key: (("run", "factor"), values) for key, values in columns.items()}
     return xr.Dataset(data, {"run": np.arange(len(starts)), "factor": stages}, attributes)
@@ -116,6 +139,10 @@ _NAMES = (
     "turn",
     "validation_accuracy",
 )
+
+
+def _part(report: Callable[[float], Any], i: int, parts: int, fraction: float) -> None:
+    report((i + fraction) / parts)
 
 
 def _target(objective: Objective) -> tuple[Array | None, str, float | None]:

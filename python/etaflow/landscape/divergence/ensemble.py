@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from etaflow._checks import check_int, check_number, check_probability
+from etaflow.dynamics.progress import Progress
 from etaflow.landscape.divergence.blocks import FEWEST
 from etaflow.landscape.divergence.models import LOG
 from etaflow.landscape.divergence.trajectory import read
 from etaflow.landscape.divergence.verdict import BLOCKS, WINDOW, judge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
     import xarray as xr
 
@@ -26,6 +29,7 @@ def growths(
     window: float = WINDOW,
     blocks: int = BLOCKS,
     level: float = 0.95,
+    progress: bool | Callable[[float], Any] = False,
 ) -> xr.Dataset:
     """Judge every run of an ensemble: the log rule in many networks at once (Sontag & Sussmann 1988, section 4).
 
@@ -33,6 +37,8 @@ def growths(
     ----------
     trajectory, of, window, blocks, level
         As in `growth`.
+    progress : bool or callable, default False
+        A bar, or a function that is given the part of the work that is done.
 
     Returns
     -------
@@ -55,7 +61,13 @@ def growths(
     count = check_int("blocks", blocks, FEWEST)
     certainty = check_probability("level", level)
     paths = read(trajectory, fewest=FEWEST)
-    found = [judge(path, of, factor, count, certainty) for path in paths]
+    found = []
+    with Progress(progress, len(paths)) as bar:
+        for number, path in enumerate(paths, start=1):
+            found.append(judge(path, of, factor, count, certainty))
+            report = bar.up_to(number)
+            if report is not None:
+                report(1.0)
     slopes = np.array([one.slope for one in found if one.kind == LOG])
     mean, low, high = _mean_interval(slopes, certainty)
     return xr.Dataset(
