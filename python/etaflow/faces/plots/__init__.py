@@ -2,6 +2,7 @@
 
 from etaflow.faces.plots.bands import bands
 from etaflow.faces.plots.divergence import growth_law, log_rule
+from etaflow.faces.plots.linear_networks import saddle_to_saddle, success_rate
 from etaflow.faces.plots.minima import census, index_against_loss
 from etaflow.faces.plots.rates import power
 from etaflow.faces.plots.runs import curves
@@ -18,7 +19,9 @@ __all__ = [
     "index_against_loss",
     "log_rule",
     "power",
+    "saddle_to_saddle",
     "spectrum",
+    "success_rate",
     "survival",
     "way_down",
     "weak_error",
