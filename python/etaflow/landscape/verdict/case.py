@@ -14,7 +14,7 @@ from etaflow.landscape.verdict import reasons
 from etaflow.landscape.verdict.certificate import certify as prove
 from etaflow.landscape.verdict.evidence import walk
 from etaflow.landscape.verdict.infinity import followed_ray, separable_ray
-from etaflow.landscape.verdict.kinks import find_kinks
+from etaflow.landscape.verdict.kinks import find_kinks, near_a_kink
 from etaflow.landscape.verdict.lower_bound import loss_lower_bound
 from etaflow.landscape.verdict.null_space import explain, falling_null_direction
 from etaflow.landscape.verdict.result import (
@@ -51,7 +51,7 @@ BEYOND = 1e-3
 ASIDE = 0.1
 """A stationary point at kinks with the same f may be so far, in units of 1 + ‖θ‖."""
 
-SETTLING = 10**9
+SETTLING = 10**8
 """A kink near by is sought for up to so many multiplications for one Newton matrix."""
 
 
@@ -163,7 +163,7 @@ class Case:
     def _settled(self) -> Settled | None:
         # Rescaled units are the same point; on a continuum of the same f Newton's method may end beside θ.
         objective, evidence = self.objective, self.evidence
-        if objective.n * sum(objective.net.widths) * objective.num_params > SETTLING:
+        if objective.n * objective.num_params**2 > SETTLING or not near_a_kink(objective, evidence.theta, self.near):
             return None
         found = settle(objective, evidence.theta)
         if found is None or not found.kinks:

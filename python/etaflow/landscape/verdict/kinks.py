@@ -96,6 +96,30 @@ def find_kinks(objective: Objective, evidence: Evidence) -> Kinks | None:
     return Kinks(np.array(places, np.int64), jumps, slope, descent)
 
 
+def near_a_kink(objective: Objective, theta: FloatArray, near: float) -> bool:
+    """Return whether some pre-activation of a network of linear pieces is 0 for a θ near.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    theta : ndarray, shape (d,)
+        The point.
+    near : float
+        How near, relative to the weights; 100 times as much is allowed for what the layers below do.
+
+    Returns
+    -------
+    bool
+        False for other networks.
+    """
+    if not is_piecewise(objective):
+        return False
+    pieces, point = Piecewise(objective), np.asarray(theta, np.float64)
+    pairs = zip(pieces.inputs(point), pieces.sizes(point), strict=True)
+    return any(bool((np.abs(z) <= 100 * near * size).any()) for z, size in pairs)
+
+
 def _shortest(objective: Objective, theta: FloatArray, unsure: list[Array]) -> Array | None:
     # The generalised gradients are a sum over observations of the convex hulls over their kinks' slopes.
     if not is_piecewise(objective):

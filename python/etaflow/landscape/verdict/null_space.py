@@ -18,7 +18,7 @@ INSIDE = 1e-6
 """A direction counts as a null vector if the Hessian multiplies it by less than this share of its largest eigenvalue."""
 
 PROBES = 64
-"""So many random null directions are followed."""
+"""So many null directions of the basis, and so many random ones, are followed."""
 
 PROBED = np.geomspace(1e-4, 1.0, 33)
 
@@ -126,7 +126,7 @@ def falling_null_direction(
 ) -> tuple[float, FloatArray] | None:
     """Look for a null direction along which f falls: the second order does not see it, a higher one does.
 
-    The basis, and random directions of the null space, are followed both ways from 10⁻⁴ to 1, in units of 1 + ‖θ‖. The first change of
+    Up to 64 vectors of the basis, and 64 random directions of the null space, are followed both ways from 10⁻⁴ to 1, in units of 1 + ‖θ‖. The first change of
     f beyond rounding, and beyond what the rest of the gradient does, must be a fall: further off another basin could begin.
 
     Parameters
@@ -148,7 +148,8 @@ def falling_null_direction(
     if null_space.dimension == 0:
         return None
     mixed = null_space.basis @ np.random.default_rng(0).standard_normal((null_space.dimension, PROBES))
-    tried = np.hstack([null_space.basis, mixed / np.linalg.norm(mixed, axis=0)]).T.astype(objective.dtype)
+    mixed /= np.linalg.norm(mixed, axis=0)
+    tried = np.hstack([null_space.basis[:, :PROBES], mixed]).T.astype(objective.dtype)
     lengths = (PROBED * (1 + np.linalg.norm(evidence.theta))).astype(objective.dtype)
     for unit in np.concatenate([tried, -tried]):
         changes = objective.value(evidence.theta + lengths[:, None] * unit) - evidence.value

@@ -103,7 +103,8 @@ def _largest_margin(matrix: Array) -> Array | None:
     # The shortest ν with Aν ≥ 1, as a problem of least distance (Lawson and Hanson 1974, chapter 23).
     from scipy.optimize import nnls  # noqa: PLC0415 - slow to import
 
-    system = np.vstack([matrix.T, np.ones(len(matrix))])
+    scale = np.linalg.norm(matrix, axis=1).max()
+    system = np.vstack([matrix.T / scale, np.ones(len(matrix))])
     target = np.zeros(len(system))
     target[-1] = 1
     try:
