@@ -97,6 +97,7 @@ def test_polished_networks_are_certified_minima(activation: str) -> None:
         got = ef.classify(f, ef.polish(f, f.net.init(seed=seed)).theta)
         assert (got.kind, got.certified, got.index, got.nullity) == ("minimum", True, 0, 0)
         assert got.is_minimum
+        assert got.is_local_minimum
         assert got.is_stationary
         assert got.certificate is not None
         lowest = np.linalg.eigvalsh(oracle_of(f).hessian(got.theta))[0]
@@ -179,6 +180,8 @@ def test_minima_at_kinks() -> None:
         assert one.kinks.jumps > 0
         assert one.grad_norm > 1e-3
         assert "a local minimum" in one.reason
+        assert one.is_local_minimum
+        assert not one.is_minimum
         steps = 1e-5 * generator.normal(size=(500, f.num_params))
         assert (f.value(one.theta + steps) > one.value - 1e-13).all()
 
@@ -211,6 +214,8 @@ def test_a_perfect_fit_of_too_many_parameters() -> None:
     assert got.kind == "degenerate"
     assert got.nullity == f.num_params - 7
     assert "a global minimum, but not a strict one" in got.reason
+    assert got.is_local_minimum
+    assert not ef.classify(product(layers=3), np.zeros(3)).is_local_minimum
 
 
 def test_both_ends_of_the_spectrum_by_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:

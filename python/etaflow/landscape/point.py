@@ -119,6 +119,7 @@ def point_test(objective: Objective, theta: npt.ArrayLike, *, tolerance: float |
 
     See Also
     --------
+    etaflow.classify : the full verdict, with proofs, kinks, rays to infinity and the null space explained.
     etaflow.polish : goes to the stationary point beside.
 
     Notes

@@ -148,7 +148,7 @@ class Case:
         kinks = self.kinks
         settled = self._settled() if kinks is not None or not self.stationary else None
         if settled is not None and (settled.minimum or kinks is None):
-            return self._make(KINK, reasons.settled(settled, self.evidence.value))
+            return self._make(KINK, reasons.settled(settled, self.evidence.value), settled=settled)
         if kinks is None:
             return None
         if kinks.jumps == 0:
@@ -254,6 +254,7 @@ class Case:
             profile=profile,
             certificate=self.certificate if kind in {MINIMUM, SADDLE} else None,
             kinks=self.kinks,
+            settled=parts.get("settled"),
             null_space=parts.get("null_space"),
             ray=parts.get("ray", self.ray),
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from etaflow._checks import FloatArray
+    from etaflow.landscape.minima.kinks import Settled
     from etaflow.landscape.verdict.certificate import Certificate
     from etaflow.landscape.verdict.infinity import Ray
     from etaflow.landscape.verdict.kinks import Kinks
@@ -71,6 +72,8 @@ class Verdict:
         The theorem about the stationary point beside θ.
     kinks : Kinks or None
         The ReLU pre-activations that are 0.
+    settled : Settled or None
+        The stationary point at kinks there or beside, found by Newton's method in θ and the slopes.
     null_space : NullSpace or None
         What explains the zero eigenvalues of a degenerate point or a saddle.
     ray : Ray or None
@@ -96,6 +99,7 @@ class Verdict:
     profile: FloatArray
     certificate: Certificate | None
     kinks: Kinks | None
+    settled: Settled | None
     null_space: NullSpace | None
     ray: Ray | None
 
@@ -103,6 +107,19 @@ class Verdict:
     def is_minimum(self) -> bool:
         """Whether the kind is ``minimum``."""
         return self.kind == MINIMUM
+
+    @property
+    def is_local_minimum(self) -> bool:
+        """Whether the evidence is that of a local minimum of any sort.
+
+        A strict one (``minimum``), proved or not; one at kinks, by a sufficient condition; or a degenerate point with no negative
+        eigenvalue, whose null space is explained and along which f was not seen to fall, or where f is at its lower bound.
+        """
+        if self.kind == DEGENERATE and self.null_space is not None:
+            fitted = self.value - self.lower_bound <= 1e-12 * abs(self.value) + 1e-20
+            return self.index == 0 and self.direction is None and (self.null_space.unexplained == 0 or fitted)
+        at_kinks = self.kind == KINK and self.settled is not None and self.settled.minimum
+        return self.kind == MINIMUM or at_kinks
 
     @property
     def is_stationary(self) -> bool:
