@@ -88,7 +88,7 @@ def fleischmann_5_1(
     out : path
         The output folder.
     scale : {"small", "paper"}, optional
-        Some widths with 16 starts, in less than a minute, or the thesis's 650 + 390 runs; by default ``"small"``.
+        Some widths with 12 starts, in less than a minute, or the thesis's 650 + 390 runs; by default ``"small"``.
     seed : int, optional
         Of the data and the starts, by default 0.
     protocol : Protocol, optional

@@ -136,4 +136,4 @@ def protocol(scale: str = "small") -> Protocol:
     """
     if check_choice("scale", scale, SCALES) == "paper":
         return Protocol()
-    return Protocol((1, 2, 3, 5, 10, 20, 50), (1, 2, 3, 5, 10), runs=16, deep_runs=6, further=20_000)
+    return Protocol((1, 2, 3, 5, 10, 20, 50), (1, 2, 3, 5, 10), runs=12, deep_runs=4, further=20_000)
