@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from etaflow.reproduce.fleischmann53.experiment import Result, fleischmann_5_3
     from etaflow.reproduce.fleischmann53.protocol import Protocol, protocol
     from etaflow.reproduce.kawaguchi.experiment import kawaguchi_2016
+    from etaflow.reproduce.sontag_figures.experiment import sontag_1988
 
 __all__ = [
     "REPRODUCTIONS",
@@ -32,6 +33,7 @@ __all__ = [
     "fleischmann_5_3",
     "kawaguchi_2016",
     "protocol",
+    "sontag_1988",
 ]
 
 
@@ -105,6 +107,12 @@ REPRODUCTIONS = (
         "Are all local minima of linear networks global, and what of regularisation, other activations and saddles?",
         "kawaguchi_2016",
     ),
+    Reproduction(
+        "sontag-figures",
+        "Sontag 1988, figures 1 to 5",
+        "Can a network without hidden units have several local minima, some at infinity, and do diverging weights grow like log t?",
+        "sontag_1988",
+    ),
 )
 
 _HOMES = {
@@ -117,6 +125,7 @@ _HOMES = {
     "fleischmann_5_3": "fleischmann53.experiment",
     "kawaguchi_2016": "kawaguchi.experiment",
     "protocol": "fleischmann53.protocol",
+    "sontag_1988": "sontag_figures.experiment",
 }
 
 

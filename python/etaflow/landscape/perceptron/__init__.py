@@ -1,6 +1,6 @@
 """Sontag's perceptron: all minima of the squared error of one sigmoid unit, those at infinity too, with proof.
 
-Sontag and Sussmann 1988 refute the "folk fact" that a network without hidden units has one local minimum. `Problem` states the task
+Sontag 1988 refute the "folk fact" that a network without hidden units has one local minimum. `Problem` states the task
 (A, y, θ), `minima` finds every local minimum of the distance from y to the closure of the outputs T𝒱, `case` gives the paper's three
 cases and `bifurcation` what becomes of the third as its number a grows, `separability` decides with an exact certificate whether
 weights must diverge, `exponentially_many` builds problems with k^m minima, and `perceptron_rule` is the classical rule, which

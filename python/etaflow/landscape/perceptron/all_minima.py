@@ -254,7 +254,7 @@ def minima(problem: Problem, *, max_boxes: int = 60_000) -> Minima:
 
     References
     ----------
-    Sontag and Sussmann 1988, section 2.
+    Sontag 1988, section 2.
 
     Examples
     --------

@@ -60,7 +60,7 @@ def exponentially_many(
 
     References
     ----------
-    Auer, Herbster and Warmuth 1996, "Exponentially many local minima for single neurons"; Sontag and Sussmann 1988, section 4.
+    Auer, Herbster and Warmuth 1996, "Exponentially many local minima for single neurons"; Sontag 1988, section 4.
 
     Examples
     --------

@@ -43,7 +43,7 @@ def bifurcation(theta: str = "tanh", a: npt.ArrayLike | None = None) -> xr.Datas
 
     References
     ----------
-    Sontag and Sussmann 1988, section 2, the third case.
+    Sontag 1988, section 2, the third case.
 
     Examples
     --------

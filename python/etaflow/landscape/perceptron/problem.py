@@ -50,7 +50,7 @@ class Problem:
 
     References
     ----------
-    Sontag and Sussmann 1988, section 2, (**).
+    Sontag 1988, section 2, (**).
 
     Examples
     --------
@@ -250,7 +250,7 @@ def case(number: int, a: float, theta: str | Sigmoid | Callable[[Array], Array] 
 
     References
     ----------
-    Sontag and Sussmann 1988, section 2.
+    Sontag 1988, section 2.
 
     Examples
     --------

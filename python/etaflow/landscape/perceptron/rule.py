@@ -103,7 +103,7 @@ def perceptron_rule(problem: Problem, *, start: npt.ArrayLike | None = None, max
 
     References
     ----------
-    Rosenblatt 1962; Novikoff 1962; Sontag and Sussmann 1988, section 2.
+    Rosenblatt 1962; Novikoff 1962; Sontag 1988, section 2.
 
     Examples
     --------

@@ -102,7 +102,7 @@ def separability(problem: Problem) -> Separability:
 
     References
     ----------
-    Sontag and Sussmann 1988, section 3, lemma.
+    Sontag 1988, section 3, lemma.
 
     Examples
     --------

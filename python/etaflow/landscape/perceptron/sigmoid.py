@@ -143,7 +143,7 @@ def validate(theta: str | Sigmoid | Callable[[Array], Array]) -> Validation:
 
     References
     ----------
-    Sontag and Sussmann 1988, section 2.
+    Sontag 1988, section 2.
 
     Examples
     --------
