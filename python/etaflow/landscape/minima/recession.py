@@ -22,6 +22,7 @@ GAIN = 1e-4
 """Some observation must gain at least this, where all directions are of size 1 and the rows too."""
 
 ENTRIES = 4_000_000
+"""A linear program is not set up beyond so many entries."""
 
 
 def recession(objective: Objective, theta: FloatArray) -> FloatArray | None:
@@ -59,9 +60,9 @@ def recession(objective: Objective, theta: FloatArray) -> FloatArray | None:
     if not is_piecewise(objective) or objective.loss != "log" or objective.l2 or objective.net.widths[-1] != 1:
         return None
     entering, leaving = _last_layers(objective, theta)
-    rows, sides = _program(objective, theta, entering, leaving)
-    if sides.shape[0] * rows.shape[1] > ENTRIES:
+    if entering.size * len(leaving) ** 2 > ENTRIES:
         return None
+    rows, sides = _program(objective, theta, entering, leaving)
     found = _solve(rows, sides)
     return None if found is None else _placed(objective, found, leaving)
 
