@@ -175,11 +175,14 @@ class Interval:
         """
         one = _interval(other)
         with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-            ends = [a * b for a in (self.low, self.high) for b in (one.low, one.high)]
-        unknown = np.isnan(ends[0]) | np.isnan(ends[1]) | np.isnan(ends[2]) | np.isnan(ends[3])
-        low = np.minimum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
-        high = np.maximum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
-        return Interval(np.where(unknown, -np.inf, down(low)), np.where(unknown, np.inf, up(high)))
+            ends = [a * b for a in _ends(self) for b in _ends(one)]
+            low, high = ends[0], ends[0]
+            for end in ends[1:]:  # NumPy's minimum and maximum hand a NaN on
+                low, high = np.minimum(low, end), np.maximum(high, end)
+        unknown = np.isnan(low)
+        if unknown.any():
+            low, high = np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high)
+        return Interval(down(low), up(high))
 
     def __truediv__(self, other: Interval | Array | float) -> Interval:
         """Return a/b; anything where b holds 0.
@@ -197,7 +200,9 @@ class Interval:
         return Interval(np.where(zero, -np.inf, product.low), np.where(zero, np.inf, product.high))
 
     def sum(self, axis: int) -> Interval:
-        """Return sums along an axis, one addition after the other.
+        """Return sums along an axis.
+
+        In any order of n additions the rounding errors add up to at most (n − 1)·2⁻⁵³·Σ|a_i| to first order; twice n times that is allowed.
 
         Parameters
         ----------
@@ -209,11 +214,12 @@ class Interval:
         Interval
             The sums.
         """
-        parts = Interval(np.moveaxis(self.low, axis, 0), np.moveaxis(self.high, axis, 0))
-        total = Interval.of(np.zeros(parts.low.shape[1:]))
-        for k in range(len(parts.low)):
-            total += parts[k]
-        return total
+        if self.low.shape[axis] == 1:
+            return Interval(self.low.sum(axis=axis), self.high.sum(axis=axis))
+        slack = self.low.shape[axis] * _EPS
+        low = self.low.sum(axis=axis) - slack * np.abs(self.low).sum(axis=axis)
+        high = self.high.sum(axis=axis) + slack * np.abs(self.high).sum(axis=axis)
+        return Interval(down(np.asarray(low)), up(np.asarray(high)))
 
     def square(self) -> Interval:
         """Return a².
@@ -279,6 +285,10 @@ def complement_of_arctan(x: Interval) -> Interval:
 def _increasing(function: Callable[[Array], Array], x: Interval) -> Interval:
     low, high = function(x.low), function(x.high)
     return Interval(low - (ULPS * _EPS * np.abs(low) + _TINY), high + (ULPS * _EPS * np.abs(high) + _TINY))
+
+
+def _ends(x: Interval) -> tuple[Array, ...]:
+    return (x.low,) if x.low is x.high else (x.low, x.high)
 
 
 def _interval(value: Interval | Array | float) -> Interval:

@@ -79,16 +79,29 @@ class Pulls:
         jacobian : Interval
             ∂G_v/∂x_u, shape (N, m, m).
         """
-        inputs = self.inputs(boxes)
-        largest = np.argmin(self._cost(self.inputs(Interval.of(boxes.middle)).middle), axis=1)
-        ratios = self._ratios(boxes, inputs, largest)
+        inputs, largest, ratios = self._terms(boxes)
         falls = self._falls(inputs)  # (N, n)
         own = np.arange(len(largest)), largest
-        terms = Interval(ratios.low[:, :, None], ratios.high[:, :, None]) * self.rows  # (N, n, m)
+        terms = ratios[:, :, None] * self.rows  # (N, n, m)
         slope = (falls * -1.0)[:, :, None] * self.rows
         lead = falls[own][:, None, None] * self.rows[largest][:, None, :]
         jacobian = (terms[:, :, :, None] * (slope + lead)[:, :, None, :]).sum(axis=1)
         return terms.sum(axis=1), jacobian
+
+    def value(self, boxes: Interval) -> Interval:
+        """Enclose G alone.
+
+        Parameters
+        ----------
+        boxes : Interval
+            Shape (N, m).
+
+        Returns
+        -------
+        Interval
+            Shape (N, m).
+        """
+        return (self._terms(boxes)[2][:, :, None] * self.rows).sum(axis=1)
 
     def may_vanish(self, boxes: Interval) -> tuple[npt.NDArray[np.bool_], Array]:
         """Return on which boxes G may vanish, by the signs of G·v for a fan of directions v.
@@ -105,9 +118,7 @@ class Pulls:
         reach : ndarray, shape (N,)
             By how much the input of the row that pulls most varies over the box.
         """
-        inputs = self.inputs(boxes)
-        largest = np.argmin(self._cost(self.inputs(Interval.of(boxes.middle)).middle), axis=1)
-        ratios = self._ratios(boxes, inputs, largest)
+        inputs, largest, ratios = self._terms(boxes)
         along = (self.rows[:, None, :] * self.fan).sum(axis=2)  # (n, fan)
         up, down = np.maximum(along.high, 0.0), np.maximum(-along.low, 0.0)
         surely_up, surely_down = np.maximum(along.low, 0.0), np.maximum(-along.high, 0.0)
@@ -141,6 +152,12 @@ class Pulls:
         else:
             found = Interval.of(2.0) / (exp(z * 2.0) + 1.0)
         return Interval(np.clip(found.low, 0.0, 2.0), np.clip(found.high, 0.0, 2.0))
+
+    def _terms(self, boxes: Interval) -> tuple[Interval, npt.NDArray[np.intp], Interval]:
+        # z_i, the row k, and w(z_i)/w(z_k).
+        inputs = self.inputs(boxes)
+        largest = np.argmin(self._cost(boxes.middle @ self.rows.middle.T), axis=1)
+        return inputs, largest, self._ratios(boxes, inputs, largest)
 
     def _cost(self, z: Array) -> Array:
         # −log of the pull, up to a constant; in floats, as it only chooses a row.

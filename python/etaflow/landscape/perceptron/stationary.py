@@ -28,6 +28,9 @@ NARROWEST = 1e-11
 """Relative to its distance from 0, a box that is not wider is not divided again."""
 
 SMALLEST = 1e-30
+PRECISE = 1e-13
+"""Relative to its distance from 0, the box of a proved zero is not made narrower."""
+
 REFINEMENTS = 60
 
 
@@ -174,7 +177,7 @@ def _inflated(boxes: Interval) -> Interval:
 def _krawczyk(pulls: Pulls, boxes: Interval, jacobian: Interval) -> tuple[Interval, npt.NDArray[np.bool_]]:
     # K(X) = m − Y·G(m) + (1 − Y·∂G(X))·(X − m) with Y near the inverse of ∂G.
     middle = boxes.middle
-    value, _ = pulls.gradient(Interval.of(middle))
+    value = pulls.value(Interval.of(middle))
     with np.errstate(invalid="ignore", over="ignore"):
         inverse, solvable = _inverses(jacobian.middle)
     m = middle.shape[1]
@@ -209,8 +212,12 @@ def _halves(pulls: Pulls, boxes: Interval) -> Interval:
 
 def _add(found: list[Zero], pulls: Pulls, box: Interval) -> None:
     wide = _inflated(box[None])
+    if any(_within(wide[0], other.alone_in) for other in found):
+        return
     narrow = wide
     for _ in range(REFINEMENTS):
+        if (narrow.width <= PRECISE * narrow.magnitude).all():
+            break
         _, jacobian = pulls.gradient(narrow)
         image, solvable = _krawczyk(pulls, narrow, jacobian)
         better = Interval(np.maximum(narrow.low, image.low), np.minimum(narrow.high, image.high))
