@@ -127,6 +127,8 @@ EXAMPLES = """Examples:
 
 - `etaflow reproduce kawaguchi`: the slides' claims on linear networks and their counter-examples; half a minute
 
+- `etaflow reproduce sontag-figures`: all minima of one neuron, and weights that grow like log t on XOR; a quarter of a minute
+
 - `etaflow reproduce fleischmann-5.3 --out paper --resume`: go on after Ctrl-C, a crash or a power cut
 """
 
