@@ -72,6 +72,23 @@ def test_found_points_are_what_they_are_said_to_be() -> None:
     assert found.saddle.any()
 
 
+@pytest.mark.parametrize("width", [2, 4])
+def test_found_points_have_the_index_of_the_closed_form(width: int) -> None:
+    """Any critical point of a network with one hidden layer: #{i ∈ Γ, j ∉ Γ: λ_j > λ_i} + (p − |Γ|)(d_y − |Γ|), wherever in its orbit."""
+    x, y = draw()
+    data, f = Regression.of(x, y), linear.linear_objective(x, y, width)
+    found = find_stationary(f, data, 15, np.random.default_rng(1))
+    assert found.critical.all()
+    assert len(set(found.negative.tolist())) >= 3
+    for theta, negative in zip(found.theta, found.negative, strict=True):
+        first, last = (weights for weights, _ in f.net.layers(theta))
+        held = np.diag(data.eigenvectors.T @ last @ first @ x.T @ y @ data.eigenvectors) / data.eigenvalues
+        np.testing.assert_allclose(held, held.round(), atol=1e-5)
+        gamma = [int(i) for i in np.flatnonzero(held > 0.5)]
+        pairs = sum(j < i for i in gamma for j in range(3) if j not in gamma)
+        assert negative == pairs + (width - len(gamma)) * (3 - len(gamma))
+
+
 def test_training_finds_a_bad_minimum_where_there_is_one() -> None:
     """The check of (ii) can fail: with l2 and two hidden layers θ = 0 is a local minimum above the global one."""
     x, y = draw()

@@ -154,7 +154,7 @@ def _describe(objective: Objective, data: Regression, theta: Array, generator: n
     values, gradients = objective.value_and_gradient(theta)
     critical = np.linalg.norm(gradients, axis=1) <= CRITICAL * data.total
     p = min(*objective.net.widths[1:-1], data.outputs)
-    negative = np.array([_negative(objective, one) for one in theta])
+    negative = np.array([inertia(objective, one).negative for one in theta])
     gammas = [_gamma(objective, data, one) for one in theta]
     matched = np.array([gamma is not None for gamma in gammas])
     best = np.array([gamma == tuple(range(p)) for gamma in gammas])
@@ -170,10 +170,6 @@ def _describe(objective: Objective, data: Regression, theta: Array, generator: n
 def _middle_rank(objective: Objective, theta: Array) -> int:
     first, *middle, _ = weights_of(objective, theta)
     return int(np.linalg.matrix_rank(product([np.eye(len(first)), *middle]), tol=MATCHED))
-
-
-def _negative(objective: Objective, theta: Array) -> int:
-    return inertia(objective, theta, tolerance=1e-6).negative
 
 
 def _gamma(objective: Objective, data: Regression, theta: Array) -> tuple[int, ...] | None:
