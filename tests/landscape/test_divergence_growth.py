@@ -9,6 +9,7 @@ import pytest
 from scipy.signal import lfilter
 
 import etaflow as ef
+from etaflow.landscape.divergence.tails import at_most_logarithmic, no_finite_end
 
 T = np.arange(1.0, 20_001.0)
 
@@ -88,7 +89,7 @@ def test_networks_that_separate_diverge(activation: str, output: str, loss: str,
     assert (f.accuracy(runs.theta) == 1).all()
     kinds = ef.divergence.growths(runs).kind.values.tolist()
     assert set(kinds) <= {"log", "undecided"}
-    assert kinds.count("log") >= 5
+    assert kinds.count("log") == 6
 
 
 @pytest.mark.slow
@@ -113,8 +114,62 @@ def test_powers_that_the_loss_forbids_are_undecided() -> None:
     path = ef.flow(f, np.zeros(5), t=1e4)
     assert "no faster than log t" in ef.divergence.growth(path).reason
     times = np.geomspace(10, 1e4, 400)
-    arrays = ef.divergence.growth((times, path(times)))  # arrays do not tell their loss
-    assert (ef.divergence.growth(path).kind, arrays.kind) == ("undecided", "power")
+    arrays = times, path(times)  # which do not tell their loss
+    assert ef.divergence.growth(path).kind == "undecided"
+    assert ef.divergence.growth(arrays).kind == "power"
+    assert ef.divergence.growth(arrays, objective=f).kind == "undecided"
+    table = ef.divergence.growths(arrays, objective=f)
+    assert table.kind.item() == "undecided"
+
+
+def test_separated_data_cannot_converge() -> None:
+    """At a separated point f falls along the output layer; a penalty, or targets within reach, make a finite minimum possible."""
+    x, y = ef.datasets.xor()
+    net = ef.MLP([2, 3, 1], output="tanh")
+    f, penalised = ef.Objective(net, x, y), ef.Objective(net, x, y, l2=1e-3)
+    theta = ef.descend(f, net.init(seed=0), steps=2000, step_size=0.5).theta[0]
+    assert (ef.divergence.margins(f, theta) > 0).all()
+    output = np.concatenate([np.zeros(9), theta[9:]])
+    assert f.gradient(theta) @ output < 0
+    assert no_finite_end(f, theta)
+    assert not no_finite_end(penalised, theta)
+    assert not no_finite_end(
+        ef.Objective(net, x, 0.9 * y), theta
+    )  # targets inside the range of tanh have a finite minimum
+    assert not no_finite_end(f, -theta)  # nothing is known where an observation is on the wrong side
+    assert not no_finite_end(ef.Objective(ef.MLP([2, 3, 1]), x, y), theta)
+    settled = ef.divergence.growth(ef.flow(penalised, theta, t=1e5))
+    assert settled.kind == "converging"
+    # the same path, were it one of f, could not be
+    assert ef.divergence.growth((settled.times, np.ones((40, 13)) * theta), objective=f).kind == "undecided"
+
+
+def test_what_grows_like_a_logarithm_at_most() -> None:
+    x, y = ef.datasets.xor()
+    z = (y + 1) / 2
+    deep = ef.Objective(ef.MLP([2, 8, 1], activation="relu", output="logistic", bias=False), x, z, loss="log")
+    theta = ef.descend(deep, deep.net.init(seed=1), steps=3000, step_size=0.5).theta[0]
+    assert at_most_logarithmic(deep, theta)
+    assert not at_most_logarithmic(deep, -theta)
+    perceptron = ef.Objective(ef.MLP([2, 1], output="logistic"), x, z, loss="log")
+    assert at_most_logarithmic(perceptron, np.zeros(3))  # separable or not
+    for output, answer in (("tanh", True), ("arctan", False)):
+        f = ef.Objective(ef.MLP([2, 1], output=output), x[:2], y[:2])
+        assert at_most_logarithmic(f, ef.descend(f, np.zeros(3), steps=500, step_size=0.5).theta[0]) is answer
+
+
+def test_a_weight_may_converge_where_the_path_does_not() -> None:
+    """Points −1 and 1: the weight grows like log t, the bias goes to 0 by symmetry."""
+    f = ef.Objective(ef.MLP([1, 1], output="logistic"), [[1.0], [-1.0]], [1, 0], loss="log")
+    path = ef.flow(f, [0.1, 0.5], t=1e5)
+    assert ef.divergence.growth(path).kind == ef.divergence.growth(path, of=0).kind == "log"
+    assert ef.divergence.growth(path, of=1).kind == "converging"
+
+
+def test_slow_approaches_are_not_called_anything() -> None:
+    """t^−p converges for every p > 0, and (log t)^q diverges for every q > 0: only what can be told apart is named."""
+    kinds = [ef.divergence.growth((T, 10 - 5 * (T + 3) ** -p), of=0).kind for p in (0.1, 0.2, 0.3)]
+    assert kinds == ["undecided", "undecided", "converging"]
 
 
 def test_the_constants_are_found() -> None:
@@ -226,9 +281,16 @@ def test_evidence_is_a_table_and_words() -> None:
 
 
 def test_a_run_that_diverged_is_judged_up_to_there() -> None:
-    w = np.log(T)[:, None].copy()
-    w[-50:] = np.nan
-    assert ef.divergence.growth((T, w), of=0).times[-1] < T[-50]
+    for beyond in (np.nan, np.inf, 1e200):
+        w = np.log(T)[:, None].copy()
+        w[-50:] = beyond
+        assert ef.divergence.growth((T, w), of=0).times[-1] < T[-50]
+
+
+def test_no_movement_at_all() -> None:
+    assert ef.divergence.growth((T, np.zeros((len(T), 2)))).kind == "converging"
+    rule = ef.divergence.log_rule((T, np.zeros(len(T))))
+    assert rule.plateau is None
 
 
 def test_bad_input() -> None:

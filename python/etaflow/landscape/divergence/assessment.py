@@ -12,7 +12,7 @@ from etaflow.landscape.divergence.models import CONVERGING, MODELS, TRANSIENT
 
 if TYPE_CHECKING:
     from etaflow.landscape.divergence.blocks import Blocks
-    from etaflow.landscape.divergence.models import Fit
+    from etaflow.landscape.divergence.models import Fit, Model
 
 UNDECIDED = "undecided"
 
@@ -24,6 +24,13 @@ SPLIT = 0.6
 
 NEGLIGIBLE = 0.01
 """A path without a trend counts as converged if ten times the time could change it by no more than this part of it."""
+
+APPROACHES = {"exponential approach", "power approach", "approach out of sight"}
+
+WHY_NOT = {
+    "faster than can last": "growth faster than √t cannot last along a gradient flow",
+    "approach out of sight": "the limit of so slow an approach is too far from what was seen",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +58,7 @@ class Assessment:
     @property
     def without_trend(self) -> bool:
         """Whether a constant is not decisively worse than the best law."""
-        constant = next(fit for fit in self.fits if fit.model.name == "constant")
-        return constant.bic - self.fits[0].bic < DECISIVE
+        return _flat(self.fits)
 
     def contradicts(self, kind: str) -> bool:
         """Return whether every law of a kind is decisively worse than the best one.
@@ -66,7 +72,7 @@ class Assessment:
         return not scores or min(scores) - self.fits[0].bic >= DECISIVE
 
 
-def assess(means: Blocks, size: float) -> Assessment:
+def assess(means: Blocks, size: float, *, endless: bool = False) -> Assessment:
     """Compare the laws over one window.
 
     Parameters
@@ -75,34 +81,44 @@ def assess(means: Blocks, size: float) -> Assessment:
         The path.
     size : float
         How large the weights are, for what counts as negligible.
+    endless : bool, default False
+        Whether it is known that the path does not converge: then no approach is among the laws.
 
     Returns
     -------
     Assessment
         Kind, reason and evidence.
     """
-    fits = sorted((fit for model in MODELS if (fit := models.fit(model, means)) is not None), key=lambda fit: fit.bic)
-    held_out = _held_out(means)
-    return Assessment(*_decide(fits, held_out, size), fits, held_out, means)
+    laws = [model for model in MODELS if not (endless and model.name in APPROACHES)]
+    fits = sorted((fit for model in laws if (fit := models.fit(model, means)) is not None), key=lambda fit: fit.bic)
+    held_out = _held_out(means, laws)
+    if not _flat(fits):
+        return Assessment(*_decide(fits, held_out), fits, held_out, means)
+    kind, reason = _without_trend(fits, size, means)
+    if endless and kind == CONVERGING:
+        kind, reason = UNDECIDED, f"{reason}; but the loss has no minimum here that it could converge to"
+    return Assessment(kind, reason, fits, held_out, means)
 
 
-def _held_out(means: Blocks) -> dict[str, float]:
+def _flat(fits: list[Fit]) -> bool:
+    constant = next(fit for fit in fits if fit.model.name == "constant")
+    return constant.bic - fits[0].bic < DECISIVE
+
+
+def _held_out(means: Blocks, laws: list[Model]) -> dict[str, float]:
     early, late = means.until(float(means.times[0] * (means.times[-1] / means.times[0]) ** SPLIT))
     errors = {}
-    for model in MODELS:
+    for model in laws:
         fit = models.fit(model, early)
         if fit is not None:
             errors[model.name] = float(np.sqrt(np.mean((fit.at(late.times) - late.values) ** 2)))
     return errors
 
 
-def _decide(fits: list[Fit], held_out: dict[str, float], size: float) -> tuple[str, str]:
+def _decide(fits: list[Fit], held_out: dict[str, float]) -> tuple[str, str]:
     best = fits[0]
     rival = next(fit for fit in fits if fit.model.kind != best.model.kind)
     lead = rival.bic - best.bic
-    constant = next(fit for fit in fits if fit.model.name == "constant")
-    if constant.bic - best.bic < DECISIVE:
-        return _without_trend(fits, size)
     if lead < DECISIVE:
         return (
             UNDECIDED,
@@ -120,17 +136,17 @@ def _decide(fits: list[Fit], held_out: dict[str, float], size: float) -> tuple[s
         f"{held_out[predictor]:.1g}"
     )
     if best.model.kind == TRANSIENT:
-        return UNDECIDED, f"{evidence}; but growth faster than √t cannot last along a gradient flow: run longer"
+        return UNDECIDED, f"{evidence}; but {WHY_NOT[best.model.name]}: run longer"
     return best.model.kind, evidence
 
 
-def _without_trend(fits: list[Fit], size: float) -> tuple[str, str]:
+def _without_trend(fits: list[Fit], size: float, means: Blocks) -> tuple[str, str]:
     from scipy.stats import t  # noqa: PLC0415 - slow to import
 
     fit = next(fit for fit in fits if fit.model.name == "logarithm")
     steepest = abs(fit.b) + float(t.ppf(0.975, fit.size - 3)) * fit.b_error
     change = steepest * float(np.log(10))
     bound = f"growth like log t of up to {change:.2g} in ten times the time, of {size:.3g}"
-    if change <= NEGLIGIBLE * size:
+    if change <= NEGLIGIBLE * size or np.ptp(means.values) == 0:
         return CONVERGING, f"no trend beyond the noise; it would hide no more than {bound}"
     return UNDECIDED, f"no trend beyond the noise, which could hide {bound}"

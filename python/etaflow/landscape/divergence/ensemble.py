@@ -10,7 +10,7 @@ from etaflow._checks import check_int, check_number, check_probability
 from etaflow.dynamics.progress import Progress
 from etaflow.landscape.divergence.blocks import FEWEST
 from etaflow.landscape.divergence.models import LOG
-from etaflow.landscape.divergence.trajectory import read
+from etaflow.landscape.divergence.trajectory import minimising, read
 from etaflow.landscape.divergence.verdict import BLOCKS, WINDOW, judge
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from etaflow.landscape.divergence.trajectory import Trajectory
+    from etaflow.problem.objective import Objective
 
 
 def growths(
@@ -29,13 +30,14 @@ def growths(
     window: float = WINDOW,
     blocks: int = BLOCKS,
     level: float = 0.95,
+    objective: Objective | None = None,
     progress: bool | Callable[[float], Any] = False,
 ) -> xr.Dataset:
     """Judge every run of an ensemble: the log rule in many networks at once (Sontag & Sussmann 1988, section 4).
 
     Parameters
     ----------
-    trajectory, of, window, blocks, level
+    trajectory, of, window, blocks, level, objective
         As in `growth`.
     progress : bool or callable, default False
         A bar, or a function that is given the part of the work that is done.
@@ -60,7 +62,7 @@ def growths(
     factor = check_number("window", window, above=1)
     count = check_int("blocks", blocks, FEWEST)
     certainty = check_probability("level", level)
-    paths = read(trajectory, fewest=FEWEST)
+    paths = [minimising(path, objective) for path in read(trajectory, fewest=FEWEST)]
     found = []
     with Progress(progress, len(paths)) as bar:
         for number, path in enumerate(paths, start=1):

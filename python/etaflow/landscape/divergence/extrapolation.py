@@ -12,7 +12,7 @@ from etaflow.dynamics import stopping
 from etaflow.dynamics.descent import descend
 from etaflow.landscape.divergence.blocks import FEWEST
 from etaflow.landscape.divergence.models import LOG, POWER
-from etaflow.landscape.divergence.trajectory import one
+from etaflow.landscape.divergence.trajectory import minimising, one
 from etaflow.landscape.divergence.verdict import BLOCKS, WINDOW, judge
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def extrapolate(
     """
     times_later = check_number("factor", factor, above=1)
     way = check_choice("along", along, WAYS)
-    path = one(trajectory, run, fewest=FEWEST)
+    path = minimising(one(trajectory, run, fewest=FEWEST), objective)
     end = objective.check_theta(path.theta[-1].astype(objective.dtype))
     found = judge(path, "norm" if way == "scale" else "drift", check_positive_number("window", window), BLOCKS, 0.95)
     if found.kind not in {LOG, POWER}:

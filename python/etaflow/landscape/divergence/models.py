@@ -27,8 +27,8 @@ SLOWEST = 0.1
 FASTEST = 0.5
 """The largest p of growth that lasts: f falls by ∫‖θ'‖² dt, so ‖θ(t)‖ = o(√t) along a gradient flow with f bounded below."""
 
-SLOWEST_APPROACH = 0.15
-"""The smallest p of an approach like t^−p whose limit counts as seen: over two decades as much is then still to come as was seen."""
+SLOWEST_APPROACH = 0.25
+"""The smallest p of an approach like t^−p whose limit counts as seen: over two decades half as much is then still to come as was seen."""
 
 ZOOMS, POINTS = 10, 9
 """The grid is refined so often, with so many points for each parameter, twice as fine each time."""
@@ -156,6 +156,13 @@ MODELS = (
         "a + b·(t + s)^p",
         lambda t, p, s: (t + s) ** p,
         lambda first, last: {"p": np.geomspace(SLOWEST, FASTEST, 16), "s": _shifts(first, last, 1 / 3)},
+    ),
+    Model(
+        "approach out of sight",
+        TRANSIENT,
+        "a + b·(t + s)^−p",
+        lambda t, p, s: (t + s) ** -p,
+        lambda first, last: {"p": np.geomspace(0.05, 0.98 * SLOWEST_APPROACH, 8), "s": _shifts(first, last, 1 / 3)},
     ),
     Model(
         "faster than can last",

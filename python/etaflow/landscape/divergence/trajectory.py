@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 Trajectory: TypeAlias = "Runs | Flow | tuple[npt.ArrayLike, npt.ArrayLike]"
+
+LARGEST = 1e100
+"""A path ends where a weight is larger: it has diverged by any measure, and its square would overflow."""
 
 FLOW_POINTS = 400
 """A flow is looked at so many times, evenly in log t."""
@@ -67,7 +70,7 @@ def read(trajectory: Trajectory, *, fewest: int = 2) -> list[Path]:
     Returns
     -------
     list of Path
-        One per run; what follows a divergence to NaN, or a stop, is cut off.
+        One per run; what follows a divergence, to NaN or beyond 1e100, or a stop is cut off.
 
     Raises
     ------
@@ -123,6 +126,25 @@ def one(trajectory: Trajectory, run: int | None, *, fewest: int = 2) -> Path:
         if path.run == number:
             return path
     raise ValueError(f"run must be one of the trajectory's, {paths[0].run} to {paths[-1].run} (got {number})")
+
+
+def minimising(path: Path, objective: Objective | None) -> Path:
+    """Return the path with what it minimises, if that is given.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    ValueError
+        If θ is not of the objective's network.
+    """
+    if objective is None:
+        return path
+    objective.net.check_theta(path.theta)
+    return replace(path, objective=objective)
 
 
 def series(path: Path, of: str | int | npt.ArrayLike) -> Array:
@@ -217,6 +239,6 @@ def _where(times: FloatArray) -> str:
 
 
 def _finite(run: int, times: Array, theta: Array, objective: Objective | None = None) -> Path:
-    good = np.asarray(np.isfinite(theta).all(axis=1))
+    good = np.asarray((np.abs(theta) <= LARGEST).all(axis=1))
     end = len(good) if good.all() else int(np.argmin(good))
     return Path(run, np.asarray(times[:end], np.float64), theta[:end], objective)

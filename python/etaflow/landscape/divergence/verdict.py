@@ -9,10 +9,10 @@ import numpy as np
 from etaflow._checks import check_int, check_number, check_probability
 from etaflow.landscape.divergence.assessment import UNDECIDED, assess
 from etaflow.landscape.divergence.blocks import FEWEST, Blocks, drift, in_blocks
-from etaflow.landscape.divergence.models import POWER
+from etaflow.landscape.divergence.models import LOG, POWER
 from etaflow.landscape.divergence.result import Growth
-from etaflow.landscape.divergence.tails import at_most_logarithmic
-from etaflow.landscape.divergence.trajectory import one, series
+from etaflow.landscape.divergence.tails import at_most_logarithmic, no_finite_end
+from etaflow.landscape.divergence.trajectory import minimising, one, series
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from etaflow.landscape.divergence.assessment import Assessment
     from etaflow.landscape.divergence.models import Fit
     from etaflow.landscape.divergence.trajectory import Path, Trajectory
+    from etaflow.problem.objective import Objective
 
     Array = npt.NDArray[np.float64]
 
@@ -35,12 +36,13 @@ def growth(
     window: float = WINDOW,
     blocks: int = BLOCKS,
     level: float = 0.95,
+    objective: Objective | None = None,
 ) -> Growth:
     """Decide how the weights move at the end of a path: small steps alone may hide a logarithmic divergence.
 
-    Seven laws are fitted to block means over the last two decades of time, with errors whose neighbours are correlated: a constant,
-    a + b·e^{−ct} and a + b·(t+s)^{−p} (converging); a + b·log(t + s) and a + b·log(1 + t/r)^q with q = ½ or ⅓, as networks of two or three
-    homogeneous layers have (log); a + b·(t+s)^p with 0.1 ≤ p ≤ ½ (power); and faster ones. A kind is named only if it is decisively more likely than every other (BIC lower by 6)
+    Laws are fitted to block means over the last two decades of time, with errors whose neighbours are correlated: a constant,
+    a + b·e^{−ct} and a + b·(t+s)^{−p} with p ≥ ¼ (converging); a + b·log(t + s) and a + b·log(1 + t/r)^q with q = ½ or ⅓, as networks of two or three
+    homogeneous layers have (log); a + b·(t+s)^p with 0.1 ≤ p ≤ ½ (power); and what lasts for a while only: faster growth, slower approaches. A kind is named only if it is decisively more likely than every other (BIC lower by 6)
     *and* its law, fitted to the early part, predicts the late part best. The last decade, if it decides by itself, has the last word, and if it contradicts the whole window nothing
     is decided. What cannot be told apart is ``undecided``.
 
@@ -58,6 +60,8 @@ def growth(
         Into how many blocks of log t it is divided.
     level : float, default 0.95
         Of the interval of the slope.
+    objective : Objective, optional
+        What is minimised, if the trajectory is arrays or comes from a file; other runs and flows know it.
 
     Returns
     -------
@@ -75,9 +79,10 @@ def growth(
     -----
     Sontag & Sussmann (1988, section 3) watch t·[w(t+1) − w(t)]; see `log_rule`.
 
-    - Along a gradient flow with f bounded below ∫‖θ'‖² dt is finite, so that ‖θ‖ = o(√t): faster growth is a transient, ``undecided``. So is a power where growth is known to be logarithmic
-      at most (a perceptron or a homogeneous network with positive margins, under exponentially decreasing losses; known for runs and flows, not for arrays).
-    - A limit counts only if no more is still to come than the window shows, t^−0.15 over two decades; slower approaches, and growth slower than t^0.1, look like log t.
+    - What the loss proves comes first. Where all observations are separated and the loss falls with every margin, no point is stationary and nothing converges. A perceptron, or
+      a homogeneous network there, grows like log t at most if the loss falls exponentially, so that a power is a transient.
+    - Along a gradient flow with f bounded below ∫‖θ'‖² dt is finite, so that ‖θ‖ = o(√t): faster growth is a transient too, ``undecided``.
+    - A limit counts only if at most half as much is still to come as two decades show (t^−¼). A slower approach, if that is the best law, is ``undecided``; growth slower than t^0.1 looks like log t.
     - A constant is preferred to weak trends: then the kind is ``converging`` only if log growth at the end of the slope's interval would change the value by less than 1 % in ten times the time.
     - A path that changes its law later cannot be foreseen. Ill-conditioned problems stay in stretches that look like powers for decades.
 
@@ -93,7 +98,8 @@ def growth(
     factor = check_number("window", window, above=1)
     count = check_int("blocks", blocks, FEWEST)
     certainty = check_probability("level", level)
-    return judge(one(trajectory, run, fewest=FEWEST), of, factor, count, certainty)
+    path = minimising(one(trajectory, run, fewest=FEWEST), objective)
+    return judge(path, of, factor, count, certainty)
 
 
 def judge(path: Path, of: Any, window: float, blocks: int, level: float) -> Growth:
@@ -105,9 +111,11 @@ def judge(path: Path, of: Any, window: float, blocks: int, level: float) -> Grow
         The verdict.
     """
     values = series(path, of)
-    whole = _assess(path, values, window, blocks)
+    known = path.objective if isinstance(of, str) else None  # single weights may converge where the path does not
+    endless = known is not None and no_finite_end(known, path.theta[-1])
+    whole = _assess(path, values, window, blocks, endless)
     try:
-        late = _assess(path, values, window**0.5, blocks)
+        late = _assess(path, values, window**0.5, blocks, endless)
     except ValueError:  # too few points for a judgement of their own
         late = None
     kind, reason, chosen = whole.kind, whole.reason, whole
@@ -121,6 +129,8 @@ def judge(path: Path, of: Any, window: float, blocks: int, level: float) -> Grow
     if kind == POWER and path.objective is not None and at_most_logarithmic(path.objective, path.theta[-1]):
         kind = UNDECIDED
         reason += "; but with this loss the weights grow no faster than log t in the end: a transient, run longer"
+    if endless and kind in {LOG, POWER}:
+        reason += "; all observations are separated, where this loss has no stationary point"
     slope = _slope(chosen.fits, level)
     means = chosen.means
     return Growth(
@@ -128,10 +138,11 @@ def judge(path: Path, of: Any, window: float, blocks: int, level: float) -> Grow
     )
 
 
-def _assess(path: Path, values: Array, window: float, blocks: int) -> Assessment:
+def _assess(path: Path, values: Array, window: float, blocks: int, endless: bool) -> Assessment:
     means = in_blocks(path.times, values, window=window, blocks=blocks)
     size = float(np.linalg.norm(np.atleast_2d(means.values.T), axis=0).mean())
-    return assess(Blocks(means.times, means.values @ drift(means)) if values.ndim == 2 else means, size)
+    followed = Blocks(means.times, means.values @ drift(means)) if values.ndim == 2 else means
+    return assess(followed, size, endless=endless)
 
 
 def _slope(fits: list[Fit], level: float) -> tuple[float, float, float]:
