@@ -1,12 +1,15 @@
 """The command line: its help, its errors in one line, and that it hands everything on."""
 
 import inspect
+import io
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import etaflow as ef
@@ -14,6 +17,7 @@ from etaflow import reproduce
 from etaflow.faces.cli import main
 from etaflow.faces.cli.app import app
 from etaflow.faces.cli.options import OPTIONS, check_taken
+from etaflow.faces.cli.progress import bar
 from etaflow.reproduce import Protocol, fleischmann_5_3
 from etaflow.reproduce._kit.reporting import Progress
 
@@ -108,8 +112,46 @@ def test_options_are_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "step_sizes": "text",
     }
     assert "This will take about" in shown.output
-    assert "Step sizes, with mini-batches of 1" in shown.output
-    assert "summary.md are in fleischmann-5.3-paper" in shown.output
+    assert "Step sizes, with mini-batches of 1" not in shown.output  # a table, which summary.md has
+    last = shown.output.splitlines()[-1]
+    assert re.fullmatch(
+        r"That took \d+ s\. Tables are in fleischmann-5\.3-paper/summary\.md, runs\.csv, 3 figures \(PNG and PDF\) beside it\.",
+        last,
+    )
+    verdicts = [place for place, line in enumerate(shown.output.splitlines()) if "proportional to" in line]
+    assert len(verdicts) == 2
+    assert verdicts[0] > len(shown.output.splitlines()) - 24  # on the screen
+
+
+def test_a_complete_job_is_only_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    whole = fleischmann_5_3(out=tmp_path / "out", protocol=TINY)
+    before = {file: file.stat().st_mtime_ns for file in whole.files.values()}
+    shown = CliRunner().invoke(app, ["reproduce", "fleischmann-5.3", "--out", str(tmp_path / "out"), "--resume"])
+    assert shown.exit_code == 0
+    assert "The job was complete already, and is as it was. Tables are in " in shown.output
+    assert "This will take" not in shown.output
+    assert "proportional to α?" in shown.output
+    assert {file: file.stat().st_mtime_ns for file in whole.files.values()} == before
+    again = fleischmann_5_3(out=tmp_path / "out", resume=True)
+    assert (again.restored, again.summary, again.files) == (True, whole.summary, whole.files)
+    assert not whole.restored
+
+
+def test_the_bar_begins_where_the_job_is() -> None:
+    shown = io.StringIO()
+    with bar(Console(file=shown, width=200)) as report:
+        report(Progress("second", 0.37, 41.0))
+        report(Progress("third", 0.8, 41.0))
+    lines = shown.getvalue().splitlines()
+    assert lines[0] == "37 % was done before. The rest will take about 41 s; Ctrl-C stops it and keeps what is done."
+    assert [line.split() for line in lines[1:]] == [["37", "%", "second"], ["80", "%", "third"]]
+
+
+def test_overwrite_does_what_its_help_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "settings.json").write_text('{"format": "etaflow finnoff-3 1", "settings": {}}', encoding="utf-8")
+    line = ["reproduce", "fleischmann-5.3", "--out", str(tmp_path), "--overwrite"]
+    assert main(line) == 2
+    assert "holds a job of finnoff-3, not of fleischmann-5.3: choose another folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("entry", reproduce.REPRODUCTIONS, ids=lambda entry: entry.name)

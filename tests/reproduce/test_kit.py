@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,13 @@ import pytest
 
 import etaflow as ef
 from etaflow.reproduce._kit import text
-from etaflow.reproduce._kit.figures import files_of, new_figure, save
+from etaflow.reproduce._kit.conduct import Call, check_call
+from etaflow.reproduce._kit.figures import files_of, new_figure, save, shades
 from etaflow.reproduce._kit.folder import Folder, Layout
+from etaflow.reproduce._kit.reporting import Progress, reporter
+from etaflow.reproduce._kit.result import Result
 from etaflow.reproduce._kit.settings import Settings
 from etaflow.reproduce._kit.work import Job, Phase, raising_interrupts
-
-if TYPE_CHECKING:
-    from etaflow.reproduce._kit.reporting import Progress
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Report = Callable[[float], None]
@@ -75,6 +75,92 @@ def test_fractions_are_of_the_whole_job(folder: Folder[Own]) -> None:
     assert [one.fraction for one in seen] == [0, 0.375, 0.75, 0.75, 0.875, 1]
     assert [one.phase for one in seen] == ["the first"] * 3 + ["the second"] * 3
     assert {one.estimate for one in seen} == {7.0}
+
+
+def test_the_progress_of_a_resumed_job_begins_where_it_is(folder: Folder[Own]) -> None:
+    seen: list[Progress] = []
+    Job(folder, PHASES).keep("second", lambda _: {"a": np.zeros(1)})
+    job = Job(folder, PHASES, seen.append)
+
+    def compute(report: Report) -> Arrays:
+        report(0.5)
+        return {}
+
+    job.keep("first", compute)
+    job.keep("second", lambda _: {})
+    assert [one.fraction for one in seen] == [0.25, 0.625, 1, 1, 1]
+
+
+def test_a_descent_that_was_begun_counts_from_where_it_is(folder: Folder[Own]) -> None:
+    seen: list[Progress] = []
+    objective = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0]], [1.0])
+
+    def stop(fraction: float) -> None:
+        if fraction > 0:
+            raise KeyboardInterrupt
+
+    def begin(**options: Any) -> ef.Runs:
+        return ef.descend(objective, [0.0], steps=1_000_000, step_size=0.25, **options)
+
+    Job(folder, PHASES).descend("first", objective, begin, progress=stop)
+    part = Job(folder, PHASES).part_done("first")
+    assert 0 < part < 1
+    Job(folder, PHASES, seen.append).tell("first", 0.0)
+    assert seen[0].fraction == pytest.approx(0.75 * part)
+
+
+def test_the_time_left_is_not_reckoned_from_what_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[Any] = []
+
+    class Bar:
+        def __init__(self, **_: object) -> None:
+            self.n = self.initial = 0
+            bars.append(self)
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def set_description(self, *_: object, **__: object) -> None: ...
+
+        def update(self, more: int) -> None:
+            self.n += more
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    with reporter(True) as report:
+        assert report is not None
+        for fraction in (0.4, 0.7):
+            report(Progress("a", fraction, 1.0))
+    assert (bars[0].initial, bars[0].n) == (400, 700)
+
+
+def test_a_complete_job_is_restored(folder: Folder[Own]) -> None:
+    @dataclass(frozen=True)
+    class Findings:
+        complete: bool
+        resume_command: str
+
+    def choose(_: Mapping[str, Any]) -> Own:
+        raise AssertionError
+
+    def called(**options: bool) -> Call[Own]:
+        manner: dict[str, Any] = {"out": folder.path, "threads": None, "resume": True, "overwrite": False} | options
+        return check_call(LAYOUT, choose, {"seed": 3}, **manner)
+
+    assert not called().is_restored
+    folder.write_text("summary.md", "# Asked\n\n- Why? **Because.**\n\n## Table\n")
+    folder.write_json("summary.json", {"complete": False})
+    assert not called().is_restored
+    folder.write_json("summary.json", {"complete": True})
+    told: list[Progress] = []
+    with called().job(PHASES, told.append) as job:
+        job.tell("first", 0.0)
+    assert told == []
+    result = Result(**called().kept_products(Findings(complete=True, resume_command="x")))
+    assert result.restored
+    assert result.files == {name: folder.path / name for name in LAYOUT.products}
+    assert result.answers == "# Asked\n\n- Why? **Because.**"
 
 
 @pytest.mark.parametrize("inside_descend", [False, True])
@@ -142,8 +228,28 @@ def test_a_new_job_removes_what_the_old_one_left(folder: Folder[Own]) -> None:
 
 def test_a_folder_of_another_experiment_is_refused(folder: Folder[Own]) -> None:
     other = Folder.at(folder.path, Layout("own-2", 2, Own, ()))
-    with pytest.raises(ValueError, match="its format is 'etaflow own-1 2', not 'etaflow own-2 2'"):
+    with pytest.raises(ValueError, match="holds a job of own-1, not of own-2: choose another folder"):
         other.resume({})
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="holds a job of own-1, not of own-2"):
+            other.begin(Own(3, "small"), overwrite=overwrite)
+    assert folder.stored() == Own(3, "small")
+
+
+def test_a_folder_of_another_version_may_be_overwritten(folder: Folder[Own]) -> None:
+    newer = Folder.at(folder.path, Layout("own-1", 3, Own, ()))
+    with pytest.raises(ValueError, match="holds a job of another version of own-1"):
+        newer.resume({})
+    newer.begin(Own(4, "small"), overwrite=True)
+    assert newer.stored() == Own(4, "small")
+
+
+def test_a_damaged_folder_is_not_another_experiments(folder: Folder[Own]) -> None:
+    folder.write_text("settings.json", "{")
+    with pytest.raises(ValueError, match=r"holds a damaged settings\.json"):
+        folder.stored()
+    folder.begin(Own(3, "small"), overwrite=True)
+    assert folder.stored() == Own(3, "small")
 
 
 def test_a_wish_that_differs_is_refused(folder: Folder[Own]) -> None:
@@ -184,6 +290,23 @@ def test_csv_gives_the_same_bits(tmp_path: Path) -> None:
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
     assert text.table(["|B|"], [["x"]]).splitlines()[0] == "| &#124;B&#124; |"
+
+
+def test_columns_are_straight_also_with_a_bar_over_a_letter() -> None:
+    lines = text.table(["θ̄", "error"], [["long name", 1], ["η", 22]]).splitlines()
+    assert lines == [
+        "| θ̄         | error |",
+        "| :-------- | ----: |",
+        "| long name |     1 |",
+        "| η         |    22 |",
+    ]
+
+
+def test_smaller_step_sizes_are_darker() -> None:
+    colours = shades(5)
+    light = colours[:, :3] @ [0.2126, 0.7152, 0.0722]  # after Rec. 709
+    assert (np.diff(light) < 0).all()
+    assert shades(1).shape == (1, 4)
 
 
 def test_unknown_numbers_are_null() -> None:

@@ -17,7 +17,7 @@ from etaflow.faces.cli.options import check_taken
 from etaflow.faces.cli.progress import bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 LIBRARIES = ("numpy", "scipy", "xarray", "matplotlib", "scikit-learn", "h5netcdf", "zarr", "tqdm", "typer", "rich")
 INTERRUPTED = 130
@@ -59,7 +59,7 @@ def list_reproductions() -> None:
 
 
 def reproduce(name: str, options: Mapping[str, Any]) -> None:
-    """Repeat an experiment and show its summary.
+    """Repeat an experiment, and show its answers and where the rest is.
 
     Parameters
     ----------
@@ -82,15 +82,22 @@ def reproduce(name: str, options: Mapping[str, Any]) -> None:
         folder = options.get("out", Path(f"{name}-{options.get('scale', 'small')}"))
         with bar(console) as report:
             result = function(**{**options, "out": folder, "progress": report})
-    console.print(Markdown(result.summary))
+    console.print(Markdown(result.answers))
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     if result.complete:
-        typer.echo(f"\n{took}; {', '.join(sorted(result.files))} are in {folder}")
+        how = "The job was complete already, and is as it was" if result.restored else f"That took {took}"
+        typer.echo(f"\n{how}. Tables are in {Path(folder, 'summary.md')}, {_other_files(result.files)} beside it.")
         return
     threads = f" --threads {options['threads']}" if "threads" in options else ""
     complain(f"interrupted after {took}; what is finished is in {folder}. Go on with: {result.resume_command}{threads}")
     raise typer.Exit(INTERRUPTED)
+
+
+def _other_files(files: Iterable[str]) -> str:
+    data = sorted(file for file in files if file.endswith(".csv"))
+    figures = sum(file.endswith(".png") for file in files)
+    return ", ".join([*data, *([f"{figures} figures (PNG and PDF)"] if figures else [])])
 
 
 @contextmanager

@@ -86,8 +86,16 @@ OPTIONS = (
     Option("out", Path, "DIR", "Output folder. [default: the experiment's name and scale, here]"),
     Option("seed", int, "N", "Seed of every random number. [default: 0]"),
     Option("threads", int, "N", "Threads; they change no number. [default: all cores]"),
-    Option("resume", bool, "", "Go on with the unfinished job in the output folder."),
-    Option("overwrite", bool, "", "Replace the job in the output folder, whatever it is."),
+    Option(
+        "resume", bool, "", "Go on with the unfinished job in the output folder; of a finished one, show the answers."
+    ),
+    Option(
+        "overwrite",
+        bool,
+        "",
+        "Replace the experiment's job in the output folder even if it is unfinished or has other settings. A finished one with the same settings is "
+        "done anew without it.",
+    ),
     Option(
         "data",
         Path,

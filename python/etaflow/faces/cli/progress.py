@@ -42,15 +42,20 @@ def bar(console: Console) -> Iterator[Callable[[Any], None]]:
         def report(progress: Any) -> None:
             nonlocal told
             if not told:
-                console.print(
-                    f"This will take about {in_words(progress.estimate)}; Ctrl-C stops it and keeps what is done."
-                )
+                console.print(_announced(progress))
             if told != progress.phase and not console.is_terminal:
                 console.print(f"{100 * progress.fraction:3.0f} %  {progress.phase}")
             told = progress.phase
             shown.update(task, completed=progress.fraction, description=progress.phase)
 
         yield report
+
+
+def _announced(progress: Any) -> str:
+    time, stop = in_words(progress.estimate), "Ctrl-C stops it and keeps what is done."
+    if progress.fraction > 0:
+        return f"{100 * progress.fraction:.0f} % was done before. The rest will take about {time}; {stop}"
+    return f"This will take about {time}; {stop}"
 
 
 def in_words(seconds: float) -> str:

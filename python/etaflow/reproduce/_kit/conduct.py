@@ -65,7 +65,34 @@ class Call(Generic[S]):
         with reporter(progress) as report:
             if not self.resume:
                 self.folder.begin(self.settings, overwrite=self.overwrite)
-            yield Job(self.folder, phases, report, self.threads)
+            yield Job(self.folder, phases, None if self.is_restored else report, self.threads)
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether nothing is left to do: the job to be resumed is complete, and its summary is there."""
+        return self.resume and self.folder.is_complete() and (self.folder.path / "summary.md").exists()
+
+    def kept_products(self, findings: Any) -> dict[str, Any]:
+        """Return the products of a complete job as an earlier call wrote them.
+
+        Parameters
+        ----------
+        findings : object
+            Has ``complete`` and ``resume_command``.
+
+        Returns
+        -------
+        dict
+            The arguments of `result.Result`.
+        """
+        files = (self.folder.path / name for name in self.folder.layout.products)
+        return {
+            "complete": findings.complete,
+            "files": {file.name: file for file in files if file.exists()},
+            "summary": (self.folder.path / "summary.md").read_text(encoding="utf-8"),
+            "resume_command": findings.resume_command,
+            "restored": True,
+        }
 
 
 def check_call(

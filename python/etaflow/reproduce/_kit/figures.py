@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,19 @@ def new_figure(width: float, height: float) -> Figure:
     except ImportError as error:
         raise ImportError('figures need matplotlib: pip install "etaflow[lab]"') from error
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def shades(number: int) -> Any:
+    """Return a colour for each step size, from the largest to the smallest: the smaller, the darker, and the limit is black.
+
+    Returns
+    -------
+    ndarray, shape (number, 4)
+        Red, green, blue, opacity.
+    """
+    from matplotlib import colormaps  # noqa: PLC0415 - slow, and only figures need it
+
+    return colormaps["viridis"]([0.9 - 0.8 * i / max(number - 1, 1) for i in range(number)])
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:

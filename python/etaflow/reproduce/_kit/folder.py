@@ -111,18 +111,32 @@ class Folder(Generic[S]):
         Raises
         ------
         ValueError
-            If the file is damaged, or another experiment's.
+            If the file is damaged, or another experiment's, or another version's.
         """
+        self._check_experiment()
         file = self.path / "settings.json"
         if not file.exists():
             return None
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
-            if content["format"] != self.layout.format:
-                raise ValueError(f"its format is {content['format']!r}, not {self.layout.format!r}")  # noqa: TRY301 - told below
-            return self.layout.settings.restore(content["settings"])
+            own = content["format"] == self.layout.format
+            settings = self.layout.settings.restore(content["settings"]) if own else None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"out {str(self.path)!r} holds a damaged settings.json ({error})") from error
+        if settings is None:
+            raise ValueError(
+                f"out {str(self.path)!r} holds a job of another version of {self.layout.experiment}: choose another folder, or overwrite it"
+            )
+        return settings
+
+    def _check_experiment(self) -> None:
+        try:
+            found = str(json.loads((self.path / "settings.json").read_text(encoding="utf-8"))["format"]).split()
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # there is none, or nobody can say whose
+        own = self.layout.experiment
+        if len(found) == 3 and found[1] != own:
+            raise ValueError(f"out {str(self.path)!r} holds a job of {found[1]}, not of {own}: choose another folder")
 
     def begin(self, settings: S, *, overwrite: bool) -> None:
         """Make the folder ready for a new job.
@@ -134,13 +148,14 @@ class Folder(Generic[S]):
         settings : Settings
             The new job's.
         overwrite : bool
-            Whether any job in the folder may be replaced.
+            Whether any job of this experiment in the folder may be replaced.
 
         Raises
         ------
         ValueError
-            If there is a job that would be lost.
+            If there is a job that would be lost, or another experiment's, whose files would stay beside the new ones.
         """
+        self._check_experiment()
         if not overwrite and (self.path / "settings.json").exists():
             same, complete = self.stored() == settings, self.is_complete()
             if not (same and complete):

@@ -69,9 +69,15 @@ def _bar() -> Iterator[Callable[[Progress], object]]:
         raise ImportError('progress=True needs tqdm: pip install "etaflow[lab]"') from error
     parts = 1000
     with tqdm(total=parts, bar_format="{desc}{percentage:3.0f} %|{bar}| {elapsed}<{remaining}") as bar:
+        begun = False
 
         def report(progress: Progress) -> None:
+            nonlocal begun
             bar.set_description(progress.phase, refresh=False)
-            bar.update(round(parts * progress.fraction) - bar.n)
+            done = round(parts * progress.fraction)
+            if not begun:  # what was kept says nothing about the speed
+                bar.initial = bar.n = done
+                begun = True
+            bar.update(done - bar.n)
 
         yield report

@@ -28,12 +28,20 @@ class Result:
         The text of ``summary.md``.
     resume_command : str
         How to go on after an interruption.
+    restored : bool
+        Whether a job was to be resumed that was complete already: nothing was done, and the files are as they were.
     """
 
     complete: bool
     files: dict[str, Path]
     summary: str
     resume_command: str
+    restored: bool = False
+
+    @property
+    def answers(self) -> str:
+        """What was asked and what the answers are: the summary up to its first heading of the second level, where the tables begin."""
+        return self.summary.partition("\n## ")[0].strip()
 
 
 def versions() -> dict[str, Any]:

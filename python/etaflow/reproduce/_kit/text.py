@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import shlex
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str | None = None) -> str:
-    """Return a Markdown table.
+    """Return a Markdown table, whose columns are also straight where it is read as it is.
 
     Parameters
     ----------
@@ -33,14 +34,28 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], align: str | No
     Examples
     --------
     >>> print(table(["η", "error"], [[0.1, "2 ± 1"]]))
-    | η | error |
-    | :--- | ---: |
+    | η   | error |
+    | :-- | ----: |
     | 0.1 | 2 ± 1 |
     """
-    sides = {"l": ":---", "r": "---:"}
     letters = "l" + "r" * (len(head) - 1) if align is None else align
-    lines = [head, [sides[letter] for letter in letters], *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in line)} |" for line in lines)
+    lines = [[str(cell).replace("|", "&#124;") for cell in line] for line in (head, *rows)]
+    widths = [max(3, *map(_width, column)) for column in zip(*lines, strict=True)]
+    sides = [
+        f":{'-' * (n - 1)}" if letter == "l" else f"{'-' * (n - 1)}:" for letter, n in zip(letters, widths, strict=True)
+    ]
+    cells = [[_filled(*one) for one in zip(line, letters, widths, strict=True)] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (cells[0], sides, *cells[1:]))
+
+
+# The bar of θ̄ is a character of its own that takes no room.
+def _width(cell: str) -> int:
+    return sum(not unicodedata.combining(character) for character in cell)
+
+
+def _filled(cell: str, letter: str, width: int) -> str:
+    blank = " " * (width - _width(cell))
+    return cell + blank if letter == "l" else blank + cell
 
 
 def count(number: int) -> str:

@@ -6,6 +6,7 @@ import time
 import warnings
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class Job:
         return next(phase for phase in self.phases if phase.name == name)
 
     def tell(self, name: str, fraction: float) -> None:
-        """Report that a phase is done to that part, and all before it are done.
+        """Report that a phase is done to that part, and all before it are done; of those after it, what an earlier call has kept.
 
         Parameters
         ----------
@@ -94,9 +95,19 @@ class Job:
         if self.report is None:
             return
         place = [phase.name for phase in self.phases].index(name)
-        total = sum(phase.cost for phase in self.phases)
-        done = sum(phase.cost for phase in self.phases[:place]) + fraction * self.phases[place].cost
-        self.report(Progress(self.phases[place].words, done / total, self.estimate))
+        parts = [1.0] * place + [max(fraction, self.kept[place])] + self.kept[place + 1 :]
+        done = sum(part * phase.cost for part, phase in zip(parts, self.phases, strict=True))
+        self.report(Progress(self.phases[place].words, done / self.cost, self.estimate))
+
+    @cached_property
+    def kept(self) -> list[float]:
+        """Which part of each phase was done when the job was first told of: what an earlier call had kept."""
+        return [self.part_done(phase.name) for phase in self.phases]
+
+    @property
+    def cost(self) -> float:
+        """The cost of all phases."""
+        return sum(phase.cost for phase in self.phases)
 
     def part_done(self, name: str) -> float:
         """Return which part of a phase is kept already.

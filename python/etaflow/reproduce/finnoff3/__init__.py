@@ -4,7 +4,7 @@ The paper proves E sup_{s≤r}‖θ^η(s) − θ̄(s)‖² ≤ B_r·η and P(sup
 no numbers: networks, times and step sizes here are ours, stated in `problem` and `protocol`.
 
 `measured` runs `etaflow.theory.deviation` and reads powers and growth off its tables, `proved` has the constant of Gronwall's
-inequality, `limit` the limit law that the constant tends to, `others` other data and starts, and `batch` the comparison with
+inequality, `limit` the limit law that the constant tends to, `approach` how fast it does, `others` other data and starts, and `batch` the comparison with
 batch training; `keeping` writes tables to the job's files, `findings` collects it, `figures` (with `panels`), `report`, `answers`
 and `text` show it, and `experiment` ties it together.
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.folder import Folder
+    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.finnoff3.limit import Limit
     from etaflow.reproduce.finnoff3.measured import Measured
@@ -89,9 +89,10 @@ def finnoff_3(
     threads : int, optional
         How many threads; they change no bit of the result.
     resume : bool, default False
-        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ.
+        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ. Of a complete
+        job nothing is done or written anew.
     overwrite : bool, default False
-        Replace any job in `out`. Without it only a complete job with the same settings is replaced.
+        Replace any job of this experiment in `out`. Without it only a complete job with the same settings is done anew.
     progress : bool or callable, default False
         True for a progress bar (tqdm) over the whole job; or a function that is given a `Progress`.
 
@@ -121,7 +122,7 @@ def finnoff_3(
     settings = call.settings
     problems = {name: load_problem(name, settings.seed, settings.protocol.step_sizes) for name in NAMES}
     with call.job(plan_phases(problems, settings), progress) as job, one_blas_thread():
-        return _write(_work(job, problems, settings), call.folder)
+        return _write(_work(job, problems, settings), call)
 
 
 def plan_phases(problems: dict[str, Problem], settings: Settings) -> list[Phase]:
@@ -162,6 +163,8 @@ def _work(job: Job, problems: dict[str, Problem], settings: Settings) -> Finding
 
 
 def _calibrate(job: Job, problem: Problem) -> None:
+    if job.report is None:
+        return
     f, runs = problem.objective, 200
     sgd = partial(descend, f, problem.theta0, step_size=1e-3, runs=runs, batch_size=1, threads=job.threads)
     unit = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / (runs * (f.num_params + 10))
@@ -169,9 +172,11 @@ def _calibrate(job: Job, problem: Problem) -> None:
     job.tell(job.phases[0].name, 0.0)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
+def _write(findings: Findings, call: Call[Settings]) -> Result:
+    if call.is_restored:
+        return Result(**call.kept_products(findings), findings=findings)
     common = write_products(
-        folder,
+        call.folder,
         findings,
         figures=draw_figures(findings),
         tables={"runs.csv": report.to_csv(findings)},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from etaflow.reproduce._kit.figures import new_figure
+from etaflow.reproduce._kit.figures import new_figure, shades
 from etaflow.reproduce.finnoff3.measured import PLACES
 from etaflow.reproduce.finnoff3.others import LIMIT
 from etaflow.reproduce.finnoff3.panels import (
@@ -14,7 +14,6 @@ from etaflow.reproduce.finnoff3.panels import (
     draw_points,
     draw_tail,
     legend_below,
-    shades,
     ticks_at,
     with_slope,
 )

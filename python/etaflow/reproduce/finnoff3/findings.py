@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from etaflow.reproduce._kit.text import resume_command
+from etaflow.reproduce.finnoff3.approach import fit_approach
 from etaflow.reproduce.finnoff3.limit import NAMES as LIMITED
 from etaflow.reproduce.finnoff3.problem import NAMES
 from etaflow.reproduce.finnoff3.settings import LAYOUT
@@ -13,6 +15,7 @@ from etaflow.reproduce.finnoff3.settings import LAYOUT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from etaflow.reproduce.finnoff3.approach import Approach
     from etaflow.reproduce.finnoff3.batch import Batch
     from etaflow.reproduce.finnoff3.limit import Limit
     from etaflow.reproduce.finnoff3.measured import Measured
@@ -46,6 +49,11 @@ class Findings:
     others: Others | None
     batch: Batch | None
     out: Path
+
+    @cached_property
+    def approaches(self) -> dict[str, Approach | None]:
+        """How fast SGD comes to each limit law."""
+        return {name: fit_approach(self.measured[name], limit) for name, limit in self.limits.items()}
 
     @property
     def done(self) -> int:

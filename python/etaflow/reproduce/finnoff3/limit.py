@@ -37,11 +37,14 @@ class Limit:
     ----------
     mean, low, high : ndarray, shape (m,)
         With its interval.
+    squares : ndarray, shape (paths, m)
+        max_k ‖θ̃(kη)‖² of every path.
     """
 
     mean: Array
     low: Array
     high: Array
+    squares: Array
 
 
 def phase_of(problem: Problem, settings: Settings) -> Phase:
@@ -88,4 +91,4 @@ def run_limit(job: Job, problem: Problem, settings: Settings) -> Limit:
 
     squares = job.keep(phase_of(problem, settings).name, compute)["maxima"] ** 2
     low, high = mean_interval(squares, level=LEVEL, seed=settings.seed)
-    return Limit(squares.mean(axis=0), low, high)
+    return Limit(squares.mean(axis=0), low, high, squares)

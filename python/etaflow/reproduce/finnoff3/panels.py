@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from etaflow.reproduce._kit.figures import shades
+
 if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
@@ -103,19 +105,6 @@ def draw_tail(panel: Axes, data: xr.Dataset) -> None:
     panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda delta, _: f"{delta:g}"))
     panel.xaxis.set_minor_formatter(NullFormatter())
-
-
-def shades(number: int) -> Any:
-    """Return a colour for each step size, from the largest to the smallest.
-
-    Returns
-    -------
-    ndarray, shape (number, 4)
-        Red, green, blue, opacity.
-    """
-    from matplotlib import colormaps  # noqa: PLC0415 - slow, and only figures need it
-
-    return colormaps["viridis"](np.linspace(0.1, 0.85, number))
 
 
 def ticks_at(panel: Axes, sizes: Array) -> None:

@@ -70,7 +70,12 @@ def to_json(findings: Findings) -> dict[str, Any]:
         "complete": findings.complete,
         "problems": {name: _problem(one) for name, one in findings.measured.items()},
         "limit_law": {
-            name: {"mean": one.mean.tolist(), "low": one.low.tolist(), "high": one.high.tolist()}
+            name: {
+                "mean": one.mean.tolist(),
+                "low": one.low.tolist(),
+                "high": one.high.tolist(),
+                "quotient": None if (fit := findings.approaches[name]) is None else asdict(fit),
+            }
             for name, one in findings.limits.items()
         },
         "other_seeds": None

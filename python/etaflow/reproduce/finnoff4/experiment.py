@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.folder import Folder
+    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce._kit.work import Job, Phase
     from etaflow.reproduce.finnoff4.problem import Problem
@@ -85,9 +85,10 @@ def finnoff_4(
     threads : int, optional
         How many threads; they change no bit of the result.
     resume : bool, default False
-        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ.
+        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ. Of a complete
+        job nothing is done or written anew.
     overwrite : bool, default False
-        Replace any job in `out`. Without it only a complete job with the same settings is replaced.
+        Replace any job of this experiment in `out`. Without it only a complete job with the same settings is done anew.
     progress : bool or callable, default False
         True for a progress bar (tqdm) over the whole job; or a function that is given a `Progress`.
 
@@ -119,7 +120,7 @@ def finnoff_4(
     with call.job([phase for one in problems for phase in phases_of(one, settings)], progress) as job:
         job.estimate = MICROSECONDS * job.cost_left
         findings = _work(job, problems, settings)
-    return _write(findings, call.folder)
+    return _write(findings, call)
 
 
 def phases_of(problem: Problem, settings: Settings) -> list[Phase]:
@@ -152,9 +153,11 @@ def _measure(job: Job, problem: Problem, settings: Settings) -> Measured:
     return measure(problem, law, sgd, diffusion, within, settings.seed)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
+def _write(findings: Findings, call: Call[Settings]) -> Result:
+    if call.is_restored:
+        return Result(**call.kept_products(findings), findings=findings)
     common = write_products(
-        folder,
+        call.folder,
         findings,
         figures=draw_figures(findings),
         tables={"table.csv": report.to_csv(findings)},

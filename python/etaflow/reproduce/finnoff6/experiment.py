@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.folder import Folder
+    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.finnoff6.protocol import Protocol
     from etaflow.reproduce.finnoff6.races import Race
@@ -95,9 +95,10 @@ def finnoff_6(
     threads : int, optional
         How many threads; they change no bit of the result.
     resume : bool, default False
-        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ.
+        Go on with the unfinished job in `out`. The settings are the job's: they may be left out, and must not differ. Of a complete
+        job nothing is done or written anew.
     overwrite : bool, default False
-        Replace any job in `out`. Without it only a complete job with the same settings is replaced.
+        Replace any job of this experiment in `out`. Without it only a complete job with the same settings is done anew.
     progress : bool or callable, default False
         True for a progress bar (tqdm) over the whole job; or a function that is given a `Progress`.
 
@@ -126,7 +127,7 @@ def finnoff_6(
     call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
     with call.job(plan_phases(call.settings), progress) as job:
         findings = _work(job, call.settings)
-    return _write(findings, call.folder)
+    return _write(findings, call)
 
 
 def plan_phases(settings: Settings) -> list[Phase]:
@@ -169,6 +170,8 @@ def _work(job: Job, settings: Settings) -> Findings:
 
 
 def _calibrate(job: Job, settings: Settings) -> None:
+    if job.report is None:
+        return
     conditions, starts = settings.protocol.conditions, min(settings.protocol.starts, 16)
     problem = load_problem(EXPERIMENTS[0], conditions, settings.seed)
     theta0 = problem.draw_starts(conditions, settings.seed, starts)
@@ -178,9 +181,11 @@ def _calibrate(job: Job, settings: Settings) -> None:
     job.tell(job.phases[0].name, 0.0)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
+def _write(findings: Findings, call: Call[Settings]) -> Result:
+    if call.is_restored:
+        return Result(**call.kept_products(findings), findings=findings)
     common = write_products(
-        folder,
+        call.folder,
         findings,
         figures=draw_figures(findings),
         tables={"runs.csv": report.to_csv(findings)},

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.fleischmann53.problem import Problem
@@ -121,9 +122,9 @@ def fleischmann_5_3(
         How many threads; they change no bit of the result.
     resume : bool, default False
         Go on with the unfinished job in `out`, bit for bit as if it had not been interrupted. The settings are the job's: they may
-        be left out, and must not differ.
+        be left out, and must not differ. Of a complete job nothing is done or written anew.
     overwrite : bool, default False
-        Replace any job in `out`. Without it only a complete job with the same settings is replaced.
+        Replace any job of this experiment in `out`. Without it only a complete job with the same settings is done anew.
     progress : bool or callable, default False
         True for a progress bar (tqdm) over the whole job; or a function that is given a `Progress`.
 
@@ -163,7 +164,7 @@ def fleischmann_5_3(
     problem = load_problem(settings.data_folder, settings.size, settings.dtype)
     with call.job([phase.part for phase in plan_phases(settings)], progress) as job:
         findings = _work(Worker(problem.objective, settings, job), problem)
-    return _write(findings, call.folder)
+    return _write(findings, call)
 
 
 def _work(worker: Worker, problem: Problem) -> Findings:
@@ -191,9 +192,21 @@ def _work(worker: Worker, problem: Problem) -> Findings:
     return report.Findings(worker.settings, problem, start, sweeps, laws, worker.job.folder.path)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
+def _write(findings: Findings, call: Call[Settings]) -> Result:
+    common = call.kept_products(findings) if call.is_restored else _write_files(findings, call.folder)
+    return Result(
+        **common,
+        settings=findings.settings,
+        start=findings.start,
+        step_sizes=findings.sweeps[0],
+        batch_sizes=findings.sweeps[1],
+        slopes={sweep.name: law for sweep, law in zip(findings.sweeps, findings.laws, strict=True)},
+    )
+
+
+def _write_files(findings: Findings, folder: Folder[Settings]) -> dict[str, Any]:
     steps = findings.settings.protocol.steps
-    common = write_products(
+    return write_products(
         folder,
         findings,
         figures=draw_figures(
@@ -202,14 +215,6 @@ def _write(findings: Findings, folder: Folder[Settings]) -> Result:
         tables={"runs.csv": to_csv(findings.sweeps, findings.settings.seed)},
         summary=text.to_markdown(findings),
         content=report.to_json(findings),
-    )
-    return Result(
-        **common,
-        settings=findings.settings,
-        start=findings.start,
-        step_sizes=findings.sweeps[0],
-        batch_sizes=findings.sweeps[1],
-        slopes={sweep.name: law for sweep, law in zip(findings.sweeps, findings.laws, strict=True)},
     )
 
 

@@ -115,7 +115,9 @@ class Worker:
         return theta.astype(self.objective.dtype)
 
     def calibrate(self) -> None:
-        """Measure how long the job will take, and tell."""
+        """Measure how long the job will take, and tell, if anybody listens."""
+        if self.job.report is None:
+            return
         start, first, *_ = plan_phases(self.settings)
         sgd = partial(
             descend,

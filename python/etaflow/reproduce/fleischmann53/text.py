@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etaflow.reproduce._kit.answers import Answer
 from etaflow.reproduce._kit.text import count, partial, table
 from etaflow.reproduce.fleischmann53.problem import DEFAULT_SIDE
 from etaflow.reproduce.fleischmann53.verdict import PUBLISHED, SYMBOLS, explain, judge
@@ -22,8 +23,8 @@ _FROM = {
 }
 
 _SLOPES = """\
-Slopes are of log(mean) against log(α) or log(1/|B|) by least squares; the intervals are percentile bootstraps over the runs
-within each setting ({resamples} resamples, seed {seed})."""
+- Slopes are of log(mean) against log(α) or log(1/|B|) by least squares; the intervals are percentile bootstraps over the runs
+  within each setting ({resamples} resamples, seed {seed})."""
 
 _START = """\
 - Start θ₁: {steps} steps of gradient descent with step size {step_size:g} from {scheme} weights and zero biases (the thesis gives
@@ -72,14 +73,14 @@ def to_markdown(findings: Findings) -> str:
     parts = [
         "# Experiment 5.3 of Fleischmann (2021): the mean squared gradient norm along SGD",
         *_partial(findings),
-        *_answers(findings),
-        *_problem(findings),
     ]
     if findings.start is not None:
+        parts += [*_answers(findings), *_problem(findings)]
         for sweep in findings.sweeps:
             if sweep.settings:
                 parts += _table(findings, findings.start, sweep)
-    return "\n\n".join([*parts, *_remarks(findings)]) + "\n"
+        parts += _remarks(findings)
+    return "\n\n".join(parts) + "\n"
 
 
 def _partial(findings: Findings) -> list[str]:
@@ -97,10 +98,9 @@ def _answers(findings: Findings) -> list[str]:
             "" if law is None else f" No mean is further than {100 * sweep.deviation(law):.2g} % from the fitted line."
         )
         published = f"The thesis's figure, on MNIST, has the slope {PUBLISHED[sweep.name]}."
-        lines.append(f"- to {SYMBOLS[sweep.name]}? **{answer.capitalize()}.** {sentence}{line} {published}")
-    parts = ["## Is the mean of ‖∇f‖² proportional …", "\n".join(lines)]
-    law = next((law for law in findings.laws if law is not None), None)
-    return parts if law is None else [*parts, _SLOPES.format(resamples=law.resamples, seed=law.seed)]
+        question = f"Is the mean of ‖∇f‖² proportional to {SYMBOLS[sweep.name]}?"
+        lines.append(Answer(question, answer, f"{sentence}{line} {published}").to_markdown())
+    return ["\n".join(lines)]
 
 
 def _problem(findings: Findings) -> list[str]:
@@ -127,7 +127,7 @@ def _table(findings: Findings, start: Start, sweep: Sweep) -> list[str]:
     else:
         step_size = findings.settings.protocol.fixed_step_size
         title, place = f"## Mini-batch sizes, with α = {step_size:g}", "|B|"
-    head = (place, "runs", "mean ‖∇f‖² ± standard error", "from the noise at θ₁", "2f(θ₁)/(Kα)")
+    head = (place, "runs", "‖∇f‖² ± standard error", "from the noise at θ₁", "2f(θ₁)/(Kα)")
     rows = [_row(findings, start, one, sweep.name) for one in sweep.settings]
     return [title, table(head, rows, "rrrrr"), explain(start, sweep)]
 
@@ -142,6 +142,9 @@ def _row(findings: Findings, start: Start, one: Setting, name: str) -> tuple[str
 
 def _remarks(findings: Findings) -> list[str]:
     lines = [_MEAN, *_after(findings), _COLUMNS]
+    law = next((law for law in findings.laws if law is not None), None)
+    if law is not None:
+        lines.append(_SLOPES.format(resamples=law.resamples, seed=law.seed))
     lost = sum(sweep.diverged for sweep in findings.sweeps)
     if lost:
         lines.append(f"- Runs that diverged: {lost}. They are in no mean, and the slopes are of the others.")
