@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LARGEST = 4e9
 """Bytes that the Hessians of all observations may take."""
 
+NEAR = 1e-6
+"""How near a stationary point must be by Newton's step, relative to 1 + ‖θ*‖, as in `point_test`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
@@ -75,6 +78,7 @@ class Minimum:
         eigenvalues, vectors = np.linalg.eigh(objective.hessian(theta))
         largest = float(np.abs(eigenvalues).max())
         _check_gradient(objective, theta, zero, largest)
+        _check_step(objective, theta, zero, np.maximum(np.abs(eigenvalues), zero * largest), vectors)
         if eigenvalues[0] < -zero * largest:
             raise ValueError(
                 f"theta_star must be a minimum (the smallest eigenvalue of the Hessian is {eigenvalues[0]:.3g}, the largest {eigenvalues[-1]:.3g})"
@@ -147,4 +151,15 @@ def _check_gradient(objective: Objective, theta: Array, tolerance: float, larges
         raise ValueError(
             f"theta_star must be a stationary point (the gradient norm is {norm:.3g}, more than tolerance·‖∇²f‖·(1 + ‖θ*‖) = "
             f"{allowed:.3g}); etaflow.polish goes to the one beside"
+        )
+
+
+def _check_step(objective: Objective, theta: Array, tolerance: float, curvatures: Array, vectors: Array) -> None:
+    # The gradient alone says little where curvatures are small: where they count as zero the step is at least this long.
+    step = float(np.linalg.norm(vectors.T @ objective.gradient(theta) / np.where(curvatures > 0, curvatures, np.inf)))
+    allowed = max(NEAR, tolerance) * (1 + float(np.linalg.norm(theta)))
+    if step > allowed:
+        raise ValueError(
+            f"theta_star must be a stationary point (by Newton's step the nearest one is {step:.3g} away, more than {allowed:.3g}, "
+            "although the gradient is small: a plateau, or a slope that falls for ever); etaflow.polish says whether it converged"
         )

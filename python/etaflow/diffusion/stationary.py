@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etaflow._checks import check_choice, check_positive_number
+from etaflow.diffusion import validity
+from etaflow.diffusion.mean_shift import has_third_derivatives, second_difference
 from etaflow.diffusion.minimum import Minimum
 from etaflow.diffusion.noise import noise_factor
 from etaflow.diffusion.second_moments import SecondMoments
@@ -74,8 +76,47 @@ class Stationary:
         ndarray, shape (d,)
             In units of a parameter.
         """
-        eta = self.step_size if step_size is None else step_size
-        return float(np.sqrt(check_positive_number("step_size", eta))) * self.std
+        return float(np.sqrt(self._eta(step_size))) * self.std
+
+    def _eta(self, step_size: float | None) -> float:
+        return check_positive_number("step_size", self.step_size if step_size is None else step_size)
+
+    @cached_property
+    def mean_shift(self) -> Array:
+        """The m of E θ = θ* + η·m + o(η), shape (d,): Hm = −½∇³f[Σ], from E∇f = 0; 0 along directions without curvature.
+
+        Raises
+        ------
+        ValueError
+            If an activation has a kink, where ∇³f does not exist.
+        """
+        f, axes = self.minimum.objective, self.minimum.axes
+        if not has_third_derivatives(f.net):
+            raise ValueError(f"mean_shift needs three derivatives, but an activation of {f.net!r} has a kink")
+        if not np.isfinite(self.covariance).all():
+            return np.full(f.num_params, np.nan)
+        bent = second_difference(f.gradient, self.minimum.theta, self.covariance)
+        return np.asarray(-axes @ (axes.T @ bent / self.minimum.curvatures) / 2)
+
+    def rms_distance(self, step_size: float | None = None) -> float:
+        """Return √E‖θ − θ*‖², the distance of SGD from the minimum: √(η·tr Σ + η²‖m‖²).
+
+        The second term, the shift of the mean, is of higher order, but often the larger one.
+
+        Parameters
+        ----------
+        step_size : float, optional
+            η; by default that of the law.
+
+        Returns
+        -------
+        float
+            In units of θ; infinite if Σ is.
+        """
+        eta = self._eta(step_size)
+        if not np.isfinite(self.trace):
+            return float("inf")
+        return float(np.sqrt(eta * self.trace + eta**2 * (self.mean_shift @ self.mean_shift)))
 
     @cached_property
     def stability_threshold(self) -> float:
@@ -154,7 +195,15 @@ def stationary_covariance(
     Warns
     -----
     RuntimeWarning
-        If the variance does not stay finite at this step size; the message says at which it would.
+        If the variance does not stay finite at this step size; the message says at which it would. Or, if f is not quadratic, the
+        step size is more than half of that, or so large that the gradient over the shift η·m of the mean is off its linear part so
+        much that Newton's step from there misses θ* by more than ‖η·m‖.
+
+    Notes
+    -----
+    How far f may be from quadratic is measured, around six networks 2-4-1 (30 observations, l2 = 1e-3): where Newton's step missed by at
+    most ‖η·m‖, up to 0.1 to 0.2 of the threshold, `mean_shift` was right to 21 % and the spread to 7 %; at 0.7 of it the mean
+    was shifted by 0.2 to 0.4 of what is predicted, and the spread was 0.6 to 1.4 times the prediction.
 
     Examples
     --------
@@ -188,6 +237,9 @@ def stationary_covariance(
         solution = np.full((objective.num_params,) * 2, np.inf)
     law = Stationary(solution, eta, factor, kind, minimum)
     law.__dict__["stability_threshold"] = threshold
+    if eta < threshold:
+        shift = law.mean_shift if has_third_derivatives(objective.net) else None
+        validity.warn_near_minimum(minimum, shift, eta, threshold, stacklevel=2)
     return law
 
 

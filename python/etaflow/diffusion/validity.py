@@ -1,4 +1,4 @@
-"""Whether a step size is small enough for the expansion that bands are made of."""
+"""Whether a step size is small enough for the expansions around the flow and around a minimum."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from etaflow.diffusion.law import Fluctuations
+    from etaflow.diffusion.minimum import Minimum
     from etaflow.dynamics.flow import Flow
     from etaflow.problem.objective import Objective
 
@@ -24,6 +25,12 @@ MOST_SHIFT = {1: 0.5, 2: 1.25}
 
 MOST_CHANGE = 0.1
 """The largest change of the noise over the fluctuations, relative to the noise on the flow."""
+
+MOST_MISS = 1.0
+"""How far Newton's step from the shifted mean may end from the minimum, over the shift."""
+
+MOST_OF_THRESHOLD = 0.5
+"""Of the mean-square stability threshold, where f is not quadratic: beyond, rare large excursions make the variance."""
 
 NEAR_A_STEP = 1e-9
 """Times so near, relatively, are that of a step."""
@@ -165,6 +172,72 @@ def warn(law: Fluctuations, rate: Array | None, step_size: float, order: int, *,
             RuntimeWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def warn_near_minimum(
+    minimum: Minimum, rate: Array | None, step_size: float, threshold: float, *, stacklevel: int
+) -> None:
+    """Warn if f is not nearly quadratic where SGD with this step size is.
+
+    Parameters
+    ----------
+    minimum : Minimum
+        θ*.
+    rate : ndarray, shape (d,), or None
+        The shift m of the mean over η; None with a kink.
+    step_size : float
+        η.
+    threshold : float
+        The largest stable step size.
+    stacklevel : int
+        1 is the caller.
+    """
+    if _is_quadratic(minimum.objective):
+        return
+    found = []
+    if step_size > MOST_OF_THRESHOLD * threshold:
+        found.append(
+            f"is {step_size / threshold:.2g} of the stability threshold {threshold:.3g}, near which large excursions count"
+        )
+    missed, size = (0.0, 0.0) if rate is None else (miss(minimum, step_size * rate), float(np.linalg.norm(rate)))
+    if missed > MOST_MISS:
+        found.append(
+            f"shifts the mean by η·‖m‖ = {step_size * size:.2g}, so far that Newton's step back "
+            f"misses theta_star by {missed:.2g} times that"
+        )
+    if found:
+        warnings.warn(
+            f"step_size {step_size:g} {' and '.join(found)}: f is not quadratic there, and SGD will be nearer to theta_star than predicted",
+            RuntimeWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def miss(minimum: Minimum, move: Array) -> float:
+    """Return ‖H⁺(∇f(θ* + x) − Hx)‖/‖x‖ on the range of H: how far Newton's step from θ* + x ends from θ*; 0 for a quadratic f.
+
+    Parameters
+    ----------
+    minimum : Minimum
+        θ*.
+    move : ndarray, shape (d,)
+        x.
+
+    Returns
+    -------
+    float
+        0 for no move.
+    """
+    size = float(np.linalg.norm(move))
+    if size == 0:
+        return 0.0
+    step = minimum.axes.T @ np.asarray(minimum.objective.gradient(minimum.theta + move)) / minimum.curvatures
+    return float(np.linalg.norm(step - minimum.axes.T @ move)) / size
+
+
+def _is_quadratic(objective: Objective) -> bool:
+    one_layer = [activation.name for activation in objective.net.activations] == ["identity"]
+    return one_layer and objective.loss == "square"
 
 
 def _change(law: Fluctuations, place: int) -> float:
