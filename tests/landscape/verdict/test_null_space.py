@@ -10,7 +10,8 @@ import pytest
 
 import etaflow as ef
 from etaflow.landscape.verdict.evidence import gather
-from etaflow.landscape.verdict.null_space import NullSpace, explain, falling_null_direction
+from etaflow.landscape.verdict.null_space import NullSpace, explain
+from etaflow.landscape.verdict.valley import falling_null_direction
 from reference import oracle_of
 
 
@@ -59,7 +60,8 @@ def test_the_zero_network_of_three_layers() -> None:
     assert found.dimension == 3
     fall = falling_null_direction(f, evidence, found)
     assert fall is not None
-    assert fall[1].prod() > 0
+    assert fall.direction.prod() > 0
+    assert not fall.beyond_kink
     assert "higher order" in ef.classify(f, np.zeros(3)).reason
 
 
@@ -116,6 +118,49 @@ def test_two_units_that_are_on_for_all_observations() -> None:
     linear = ef.Objective(ef.MLP([1, 2, 1], activation="identity"), x, [1.0, 2.5, 2.9, 5.2])
     found = null_space_of(linear, polished(linear))
     assert (found.dimension, found.unexplained) == (5, 0)
+
+
+def test_units_that_are_on_and_off_together() -> None:
+    """Two leaky ReLUs with their kinks in the same gap of the data: h = c + s(x)·(αx + β), 3 of the 7 parameters."""
+    x = np.array([-1.0, -0.3, 0.2, 0.4, 0.7, 0.9, 1.5])
+    y = np.array([0.1, 0.4, 0.1, 0.2, 0.9, 1.1, 2.3])
+    slope = np.where(x > 0.5, 1.0, 0.25)
+    alpha, beta, c = np.linalg.lstsq(np.column_stack([slope * x, slope, np.ones(7)]), y, rcond=None)[0]
+    w, b = np.array([1.0, 1.1]), np.array([-0.5, -0.6])  # kinks at 0.5 and 0.545
+    v = np.linalg.solve(np.stack([w, b]), [alpha, beta])
+    f = ef.Objective(ef.MLP([1, 2, 1], activation=("leaky_relu", 0.25)), x[:, None], y)
+    found = null_space_of(f, np.concatenate([w, b, v, [c]]))
+    assert (found.dimension, found.unexplained) == (4, 0)
+    assert found.causes == {"the scales of ReLU units": 2, "units that are on and off together": 2}
+    # With one of them turned round, s(x) + s(−x) is constant: two scales, and a relation that has no name here.
+    theta = np.array([1.0, -1.1, -0.5, 0.6, 0.9, -0.8, 0.1])
+    features = np.column_stack([slope * x, slope, (1.25 - slope) * x, np.ones(7)])
+    residual = y - features @ np.linalg.lstsq(features, y, rcond=None)[0]
+    g = ef.Objective(f.net, x[:, None], f.net.predict(theta, x[:, None])[:, 0] + residual)
+    found = null_space_of(g, theta)
+    assert (found.dimension, found.unexplained) == (3, 0)
+    assert found.causes["all the directions that change no prediction to first order"] == 3
+
+
+def test_a_valley_that_leads_down_beyond_a_kink() -> None:
+    """A line fitted to a hinge, with a dead unit: f is constant until that unit wakes up, and then falls."""
+    x = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]])
+    y = np.array([1.0, 1.0, 1.0, 2.0, 3.0])
+    line = np.linalg.lstsq(np.hstack([x, np.ones_like(x)]), y, rcond=None)[0]
+    f = ef.Objective(ef.MLP([1, 2, 1], activation="relu"), x, y)
+    theta = np.array([1.0, 0.3, 0.5, -2.0, line[0], 0.7, line[1] - 0.5 * line[0]])
+    got = ef.classify(f, theta)
+    assert got.kind == "degenerate"
+    assert got.fall is not None
+    assert got.fall.beyond_kink
+    assert got.is_local_minimum
+    assert "in a valley that leads down" in got.reason
+    way = f.value(theta + np.linspace(0, got.fall.distance, 400)[:, None] * got.fall.direction)
+    assert way[-1] < way[0] - got.fall.amount / 2
+    assert way.max() < way[0] + 1e-12
+    generator = np.random.default_rng(6)  # no point nearer than the kink is lower
+    near = theta + 1e-3 * generator.normal(size=(2000, 7))
+    assert (f.value(near) > got.value - 1e-15).all()
 
 
 def test_the_deficient_rank_of_the_inputs() -> None:

@@ -16,7 +16,7 @@ from etaflow.landscape.verdict.evidence import walk
 from etaflow.landscape.verdict.infinity import followed_ray, separable_ray
 from etaflow.landscape.verdict.kinks import find_kinks, near_a_kink
 from etaflow.landscape.verdict.lower_bound import loss_lower_bound
-from etaflow.landscape.verdict.null_space import explain, falling_null_direction
+from etaflow.landscape.verdict.null_space import explain
 from etaflow.landscape.verdict.result import (
     DEGENERATE,
     FLAT,
@@ -28,6 +28,7 @@ from etaflow.landscape.verdict.result import (
     Verdict,
 )
 from etaflow.landscape.verdict.saturation import saturating_ray
+from etaflow.landscape.verdict.valley import falling_null_direction
 
 if TYPE_CHECKING:
     from etaflow._checks import FloatArray
@@ -51,7 +52,7 @@ BEYOND = 1e-3
 ASIDE = 0.1
 """A stationary point at kinks with the same f may be so far, in units of 1 + ‖θ‖."""
 
-SETTLING = 10**8
+SETTLING = 10**7
 """A kink near by is sought for up to so many multiplications for one Newton matrix."""
 
 
@@ -84,7 +85,7 @@ class Case:
         Verdict
             With its evidence.
         """
-        return self._on_a_kink() or self._separable() or self._stationary() or self._elsewhere()
+        return self._separable() or self._on_a_kink() or self._stationary() or self._elsewhere()
 
     @cached_property
     def size(self) -> float:
@@ -204,7 +205,8 @@ class Case:
             return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None, best=self.best))
         found = falling_null_direction(self.objective, self.evidence, null_space)
         reason = reasons.degenerate(self.evidence, self.zero, null_space, found, best=self.best)
-        return self._make(DEGENERATE, reason, None if found is None else found[1], null_space=null_space)
+        direction = None if found is None else found.direction
+        return self._make(DEGENERATE, reason, direction, null_space=null_space, fall=found)
 
     def _null_space(self) -> NullSpace | None:
         if not self.evidence.complete:
@@ -256,6 +258,7 @@ class Case:
             kinks=self.kinks,
             settled=parts.get("settled"),
             null_space=parts.get("null_space"),
+            fall=parts.get("fall"),
             ray=parts.get("ray", self.ray),
         )
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from etaflow.problem.network import MLP
     from etaflow.problem.objective import Objective
 
+LINEAR = "units that are linear on the data"
+
 
 def invariant_directions(
     objective: Objective, evidence: Evidence, bound: float, *, fitted: bool
@@ -91,19 +93,23 @@ def _exchange(layers: Layers, layer: int, i: int, j: int) -> Layers:
 
 
 def _linear(net: MLP, theta: FloatArray, layer: int, slopes: FloatArray) -> Iterator[tuple[str, FloatArray]]:
-    # Units with the same slope for all observations: they can be mixed, and shifted against the next bias.
-    units = np.flatnonzero((slopes == slopes[0]).all(axis=0) & (slopes[0] != 0))
-    named = net.activations[layer].name == "identity"
-    layers = split(net, theta)
-    for i, j in () if named else permutations(units.tolist(), 2):
-        mixed = _exchange(layers, layer, i, j)
-        mixed[layer + 1][0][:, j] *= slopes[0, i] / slopes[0, j]
-        yield "units that are linear on the data", join(net, mixed)
-    for j in units.tolist() if net.bias else ():
+    # Units of pieces with the same slopes, up to a factor, can be mixed; linear ones be shifted against the next bias.
+    name, layers = net.activations[layer].name, split(net, theta)
+    if name not in HOMOGENEOUS:
+        return
+    linear = (slopes == slopes[0]).all(axis=0) & (slopes[0] != 0)
+    for i, j in () if name == "identity" else permutations(range(slopes.shape[1]), 2):
+        place = int(np.argmax(np.abs(slopes[:, j])))
+        ratio = slopes[place, i] / slopes[place, j] if slopes[place, j] else 0.0
+        if ratio and (slopes[:, i] == ratio * slopes[:, j]).all():
+            mixed = _exchange(layers, layer, i, j)
+            mixed[layer + 1][0][:, j] *= ratio
+            yield (LINEAR if linear[i] else "units that are on and off together"), join(net, mixed)
+    for j in np.flatnonzero(linear).tolist() if net.bias else ():
         moved = [(np.zeros_like(w), np.zeros_like(b)) for w, b in layers]
         moved[layer][1][j] = 1
         moved[layer + 1][1][:] = -slopes[0, j] * layers[layer + 1][0][:, j]
-        yield ("the biases of linear layers" if named else "units that are linear on the data"), join(net, moved)
+        yield ("the biases of linear layers" if name == "identity" else LINEAR), join(net, moved)
 
 
 def _entering(net: MLP, theta: FloatArray, layer: int, unit: int) -> Iterator[tuple[str, FloatArray]]:

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 INSIDE = 1e-6
 """A direction counts as a null vector if the Hessian multiplies it by less than this share of its largest eigenvalue."""
 
-PROBES = 64
-"""So many null directions of the basis, and so many random ones, are followed."""
 
-PROBED = np.geomspace(1e-4, 1.0, 33)
+OTHERS = "all the directions that change no prediction to first order"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +90,8 @@ def explain(objective: Objective, evidence: Evidence, bound: float, *, fitted: b
     hidden features, are linearly dependent on the data, together with the constant 1: deficient inputs, units that are
     dead, constant, copies of each other or otherwise dependent; units without leaving weights, or without a slope on the data
     (dead or saturated), whose entering weights do nothing; the common shift of all outputs of a softmax; and a Jacobian ∂h/∂θ of deficient rank at a perfect fit, where the
-    Hessian is the Gauss–Newton matrix. A direction counts only if the Hessian annihilates it.
+    Hessian is the Gauss–Newton matrix. A direction counts only if the Hessian annihilates it. Where these do not span the null
+    space, its vectors that the Gauss–Newton matrix annihilates too, and so change no prediction to first order, are added.
     """
     small = np.abs(evidence.eigenvalues) <= bound
     basis = evidence.vectors[:, small]
@@ -104,6 +103,9 @@ def explain(objective: Objective, evidence: Evidence, bound: float, *, fitted: b
         unit = direction / length
         if np.linalg.norm(unit - basis @ (basis.T @ unit)) <= INSIDE or _annihilated(objective, evidence, unit, bound):
             causes.setdefault(cause, []).append(unit)
+    known = [one for found in causes.values() for one in found]
+    if _rank(basis, known) < basis.shape[1]:
+        causes[OTHERS] = list(_unfelt(objective, evidence, basis, bound).T)
     counted = {cause: _rank(basis, found) for cause, found in causes.items()}
     together = _rank(basis, [one for found in causes.values() for one in found])
     return NullSpace(int(small.sum()), {cause: count for cause, count in counted.items() if count}, together, basis)
@@ -114,46 +116,16 @@ def _annihilated(objective: Objective, evidence: Evidence, unit: FloatArray, bou
     return bool(np.linalg.norm(product) <= 16 * bound)
 
 
+def _unfelt(objective: Objective, evidence: Evidence, basis: FloatArray, bound: float) -> FloatArray:
+    # The null vectors that the Gauss–Newton matrix annihilates too.
+    product = objective.gauss_newton_operator(evidence.theta) @ np.ascontiguousarray(basis)
+    eigenvalues, vectors = np.linalg.eigh(basis.T @ product)
+    found: FloatArray = basis @ vectors[:, np.abs(eigenvalues) <= bound]
+    return found
+
+
 def _rank(basis: FloatArray, found: list[FloatArray]) -> int:
     if not found or basis.shape[1] == 0:
         return 0
     sizes = np.linalg.svd(basis.T @ np.stack(found, axis=1), compute_uv=False)
     return int((sizes > INSIDE).sum())
-
-
-def falling_null_direction(
-    objective: Objective, evidence: Evidence, null_space: NullSpace
-) -> tuple[float, FloatArray] | None:
-    """Look for a null direction along which f falls: the second order does not see it, a higher one does.
-
-    Up to 64 vectors of the basis, and 64 random directions of the null space, are followed both ways from 10⁻⁴ to 1, in units of 1 + ‖θ‖. The first change of
-    f beyond rounding, and beyond what the rest of the gradient does, must be a fall: further off another basin could begin.
-
-    Parameters
-    ----------
-    objective : Objective
-        The objective.
-    evidence : Evidence
-        The numbers at the point.
-    null_space : NullSpace
-        Its null space.
-
-    Returns
-    -------
-    fall : float
-        How far f falls where it does so first; with the next, None if it nowhere does.
-    direction : ndarray, shape (d,)
-        The unit vector.
-    """
-    if null_space.dimension == 0:
-        return None
-    mixed = null_space.basis @ np.random.default_rng(0).standard_normal((null_space.dimension, PROBES))
-    mixed /= np.linalg.norm(mixed, axis=0)
-    tried = np.hstack([null_space.basis[:, :PROBES], mixed]).T.astype(objective.dtype)
-    lengths = (PROBED * (1 + np.linalg.norm(evidence.theta))).astype(objective.dtype)
-    for unit in np.concatenate([tried, -tried]):
-        changes = objective.value(evidence.theta + lengths[:, None] * unit) - evidence.value
-        seen = np.flatnonzero(np.abs(changes) > evidence.value_rounding + 2 * evidence.grad_norm * lengths)
-        if seen.size and changes[seen[0]] < 0:
-            return float(-changes[seen[0]]), unit
-    return None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from etaflow._checks import FloatArray
     from etaflow.landscape.minima.kinks import Settled
     from etaflow.landscape.verdict.certificate import Certificate
     from etaflow.landscape.verdict.evidence import Evidence
     from etaflow.landscape.verdict.infinity import Ray
     from etaflow.landscape.verdict.kinks import Kinks
     from etaflow.landscape.verdict.null_space import NullSpace
+    from etaflow.landscape.verdict.valley import Fall
 
 
 def minimum(evidence: Evidence, zero: float, certificate: Certificate | None) -> str:
@@ -59,9 +59,7 @@ def _all_negative(evidence: Evidence, zero: float) -> str:
     return "; all eigenvalues are negative: a local maximum" if evidence.complete and evidence.highest < -zero else ""
 
 
-def degenerate(
-    evidence: Evidence, zero: float, null_space: NullSpace | None, found: tuple[float, FloatArray] | None, best: bool
-) -> str:
+def degenerate(evidence: Evidence, zero: float, null_space: NullSpace | None, fall: Fall | None, best: bool) -> str:
     """Return why a point is degenerate, and what more can be said.
 
     Returns
@@ -75,11 +73,14 @@ def degenerate(
     if null_space.dimension == 0:
         return f"{start}f does not fall along the eigenvector of the smallest Hessian eigenvalue {evidence.lowest:.2g}"
     start += f"the Hessian has {null_space}"
-    if found is not None:
-        return f"{start}; along one of them f falls, by {found[0]:.2g} where it is first seen: a saddle of higher order"
+    if fall is not None and not fall.beyond_kink:
+        return (
+            f"{start}; along one of them f falls, by {fall.amount:.2g} where it is first seen: a saddle of higher order"
+        )
     if evidence.lowest < -zero:
         return f"{start}; f was not seen to fall along the eigenvector of {evidence.lowest:.2g}"
-    return f"{start}; {_along(evidence, null_space, best)}"
+    valley = f", in a valley that leads down: beyond a kink at {fall.distance:.2g} f falls" if fall is not None else ""
+    return f"{start}; {_along(evidence, null_space, best)}{valley}"
 
 
 def _along(evidence: Evidence, null_space: NullSpace, best: bool) -> str:

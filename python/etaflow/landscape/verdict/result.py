@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from etaflow.landscape.verdict.infinity import Ray
     from etaflow.landscape.verdict.kinks import Kinks
     from etaflow.landscape.verdict.null_space import NullSpace
+    from etaflow.landscape.verdict.valley import Fall
 
 MINIMUM = "minimum"
 SADDLE = "strict saddle"
@@ -76,6 +77,8 @@ class Verdict:
         The stationary point at kinks there or beside, found by Newton's method in θ and the slopes.
     null_space : NullSpace or None
         What explains the zero eigenvalues of a degenerate point or a saddle.
+    fall : Fall or None
+        Where, at a degenerate point, f falls along a null direction.
     ray : Ray or None
         The way to infinity; it may be there although training has not yet gone it.
     """
@@ -101,6 +104,7 @@ class Verdict:
     kinks: Kinks | None
     settled: Settled | None
     null_space: NullSpace | None
+    fall: Fall | None
     ray: Ray | None
 
     @property
@@ -113,11 +117,13 @@ class Verdict:
         """Whether the evidence is that of a local minimum of any sort.
 
         A strict one (``minimum``), proved or not; one at kinks, by a sufficient condition; or a degenerate point with no negative
-        eigenvalue, whose null space is explained and along which f was not seen to fall, or where f is at its lower bound.
+        eigenvalue, whose null space is explained and along which f was not seen to fall before a ReLU switches; or where f is at its
+        lower bound.
         """
         if self.kind == DEGENERATE and self.null_space is not None:
             fitted = self.value - self.lower_bound <= 1e-12 * abs(self.value) + 1e-20
-            return self.index == 0 and self.direction is None and (self.null_space.unexplained == 0 or fitted)
+            rises = self.fall is None or self.fall.beyond_kink
+            return self.index == 0 and rises and (self.null_space.unexplained == 0 or fitted)
         at_kinks = self.kind == KINK and self.settled is not None and self.settled.minimum
         return self.kind == MINIMUM or at_kinks
 
