@@ -159,7 +159,7 @@ def test_wide_networks_separate_the_classes(result: "Result") -> None:
     assert one.width == 50
     assert (one.cost < 1e-3).all()
     assert verdict.count("infinity") == 6
-    assert result.findings.all_right_from(1) == 50
+    assert result.findings.half_right_at(1) == 50
 
 
 def stopping_in(phase: str) -> Any:

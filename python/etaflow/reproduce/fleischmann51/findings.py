@@ -118,20 +118,17 @@ class Findings:
         """How many runs the plateau rule ended before the step size was ever halved."""
         return sum(int((one.steps < FIXED).sum()) for one, _ in self.judged)
 
-    def all_right_from(self, layers: int) -> int | None:
-        """Return the smallest width from which on every run of a depth has all observations right, or None.
+    def half_right_at(self, layers: int) -> int | None:
+        """Return the smallest width of which at least half of the runs have all observations right, or None.
 
         Returns
         -------
         int or None
             Of those that were tried.
         """
-        n, smallest = len(self.problem.y), None
-        for one, verdict in reversed(self.of(layers)):
-            if (verdict.right < n).any():
-                break
-            smallest = one.width
-        return smallest
+        n = len(self.problem.y)
+        widths = [one.width for one, verdict in self.of(layers) if 2 * int((verdict.right == n).sum()) >= len(one.cost)]
+        return min(widths, default=None)
 
     @property
     def falls(self) -> Array:

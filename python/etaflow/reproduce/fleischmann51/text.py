@@ -79,7 +79,7 @@ def _verdicts(findings: Findings) -> list[str]:
         "With one hidden layer, where f is convex between kinks, that is not needed unless f falls for ever. "
         f"It was sought for networks of up to {LARGEST} parameters. A ray is a direction in which some observations are fitted ever better, none worse, and no neuron of the "
         "last hidden layer changes sides for any observation (linear programming). Going on, by gradient descent and then by Newton steps along kinks (`glide`), is called a fall "
-        f"beyond {FALL:g}. ‖∇f‖ is the median; on a kink it is not 0 at a minimum."
+        f"beyond {FALL:g}; that is evidence and no proof, as a step can leave a basin. ‖∇f‖ is the median; on a kink it is not 0 at a minimum."
     )
     return [
         "## What the ends are",
