@@ -26,12 +26,12 @@ def classify(
 ) -> Verdict:
     r"""Say what kind of point `theta` is: a minimum, a saddle, on the way to infinity, or no end at all.
 
-    A point is stationary if a zero of ∇f is near: if Newton's step is at most tolerance·(1 + ‖θ‖) long (Fleischmann 2021,
-    Theorem 3.1, with a length in place of "= 0"). Then the spectrum of ∇²f decides, up to what rounding and the small rest of the gradient do to it:
-    a negative eigenvalue makes a strict saddle (Theorem 3.2, Lee et al. 2016), positive ones a minimum (Theorem 3.3), a
-    zero one a degenerate point, whose null space is compared with the network's symmetries. Where the Hessian does not apply, other
-    evidence is sought: kinks of ReLU, and rays along which f falls for ever. Training that stopped early is best taken on by
-    `polish` first.
+    A point is stationary if a zero of ∇f is near: if Newton's step is at most tolerance·(1 + ‖θ‖) long (Fleischmann
+    2021, Theorem 3.1, with a length in place of "= 0"). Then the spectrum of ∇²f decides, up to what rounding and the
+    small rest of the gradient do to it: a negative eigenvalue makes a strict saddle (Theorem 3.2, Lee et al. 2016),
+    positive ones a minimum (Theorem 3.3), a zero one a degenerate point, whose null space is compared with the
+    network's symmetries. Where the Hessian does not apply, other evidence is sought: kinks of ReLU, and rays along
+    which f falls for ever. Training that stopped early is best taken on by `polish` first.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def classify(
     tolerance : float, optional
         How near a stationary point must be, relative to 1 + ‖θ‖; by default 64·√ε: 1e-6 in float64, 0.02 in float32.
     certify : bool, default True
-        Whether a proof is tried, rounding included, that a minimum or a saddle is there. It costs a few times a Hessian in NumPy, and is left out
-        for networks that are too large for that.
+        Whether a proof is tried, rounding included, that a minimum or a saddle is there. It costs a few times a Hessian
+        in NumPy, and is left out for networks that are too large for that.
 
     Returns
     -------

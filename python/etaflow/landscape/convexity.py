@@ -56,9 +56,9 @@ class NonconvexityWitness:
 def nonconvexity_witness(objective: Objective, theta: npt.ArrayLike) -> NonconvexityWitness | None:
     """Prove that f is not convex (Fleischmann 2021, section 3.2), by a symmetry of the network.
 
-    Two units of a hidden layer that change places, or one that changes its signs, leave f as it is. In the middle between θ and
-    its image these units are the same, or nothing: if f is larger there, no convex function could be so. The loss is
-    enclosed in ball arithmetic, and θ is rounded so that the middle is exact.
+    Two units of a hidden layer that change places, or one that changes its signs, leave f as it is. In the middle
+    between θ and its image these units are the same, or nothing: if f is larger there, no convex function could be so.
+    The loss is enclosed in ball arithmetic, and θ is rounded so that the middle is exact.
 
     Parameters
     ----------

@@ -23,9 +23,9 @@ SWEEPS = 20
 def symmetry_distance(net: MLP, a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Return the distance of two parameter vectors after the hidden units of one are matched to those of the other.
 
-    Units of a layer may change places; those of an odd activation, and logistic ones before a bias, their signs (Sussmann 1992
-    for tanh: there are no other symmetries in general); and those of ReLU, leaky ReLU or the identity their scales. Each
-    layer's best matching is an assignment problem, solved exactly.
+    Units of a layer may change places; those of an odd activation, and logistic ones before a bias, their signs
+    (Sussmann 1992 for tanh: there are no other symmetries in general); and those of ReLU, leaky ReLU or the identity
+    their scales. Each layer's best matching is an assignment problem, solved exactly.
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ def symmetry_distance(net: MLP, a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        The smallest ‖a − T(b)‖ that was found over the symmetries T. With one hidden layer of softplus, gelu, tanh, arctan or sin it
-        is the smallest there is. Otherwise it is an upper bound, 0 for copies in general position: layers are matched in turn,
-        first by the weights that come in, then by all; and a unit that can be rescaled comes as it is or with the
-        norm of the entering weights that its partner has.
+        The smallest ‖a − T(b)‖ that was found over the symmetries T. With one hidden layer of softplus, gelu, tanh,
+        arctan or sin it is the smallest there is. Otherwise it is an upper bound, 0 for copies in general position:
+        layers are matched in turn, first by the weights that come in, then by all; and a unit that can be rescaled
+        comes as it is or with the norm of the entering weights that its partner has.
 
     Raises
     ------

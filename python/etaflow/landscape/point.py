@@ -40,8 +40,8 @@ class PointTest:
     value, grad_norm : float
         f and ‖∇f‖.
     grad_rounding : float
-        The part of ‖∇f‖ that rounding explains: 16·ε·(mean or sum of ‖∇L_i‖ + 2·l2·‖θ‖ + max|λ|·‖θ‖), with ε the rounding
-        unit of the objective's dtype.
+        The part of ‖∇f‖ that rounding explains: 16·ε·(mean or sum of ‖∇L_i‖ + 2·l2·‖θ‖ + max|λ|·‖θ‖), with ε the
+        rounding unit of the objective's dtype.
     eigenvalue_min, eigenvalue_max : float
         The ends of the spectrum of ∇²f.
     eigenvalue_rounding : float
@@ -92,9 +92,10 @@ class PointTest:
 def point_test(objective: Objective, theta: npt.ArrayLike, *, tolerance: float | None = None) -> PointTest:
     r"""Decide by gradient and Hessian what kind of point `theta` is.
 
-    A small gradient alone says little: on a saturated plateau it is small far from any stationary point. So the point counts
-    as stationary if a zero of ∇f is *near*: if Newton's step is at most tolerance·(1 + ‖θ‖) long, or would change f by no more
-    than f is rounded. Components of ∇f within rounding count as zero. Polish the point first if training stopped early.
+    A small gradient alone says little: on a saturated plateau it is small far from any stationary point. So the point
+    counts as stationary if a zero of ∇f is *near*: if Newton's step is at most tolerance·(1 + ‖θ‖) long, or would
+    change f by no more than f is rounded. Components of ∇f within rounding count as zero. Polish the point first if
+    training stopped early.
 
     Parameters
     ----------
@@ -124,8 +125,8 @@ def point_test(objective: Objective, theta: npt.ArrayLike, *, tolerance: float |
 
     Notes
     -----
-    Up to 2500 parameters the whole spectrum is computed; beyond, Lanczos finds its ends and MINRES the Newton step, to which
-    rounding is not applied component by component.
+    Up to 2500 parameters the whole spectrum is computed; beyond, Lanczos finds its ends and MINRES the Newton step, to
+    which rounding is not applied component by component.
 
     Examples
     --------

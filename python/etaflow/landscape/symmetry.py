@@ -27,11 +27,11 @@ TIE = 1e-7
 def canonical(net: MLP, theta: npt.ArrayLike) -> FloatArray:
     r"""Return the representative of θ's orbit under the symmetries of the network.
 
-    Layer by layer: a unit of ReLU, leaky ReLU or the identity is rescaled so that what enters it, weights and bias, has norm 1
-    (Fleischmann 2021, section 3.3); a unit of an odd activation (tanh, arctan, sin, the identity) gets the sign with which the
-    largest of what enters it is positive (Sussmann 1992), and so does one of the logistic function, 1 − σ(z) = σ(−z), if the
-    network has biases; then the units are sorted by what enters them, the first weight first. Two points in general
-    position are the same by these symmetries if and only if their representatives agree to rounding.
+    Layer by layer: a unit of ReLU, leaky ReLU or the identity is rescaled so that what enters it, weights and bias, has
+    norm 1 (Fleischmann 2021, section 3.3); a unit of an odd activation (tanh, arctan, sin, the identity) gets the sign
+    with which the largest of what enters it is positive (Sussmann 1992), and so does one of the logistic function, 1 −
+    σ(z) = σ(−z), if the network has biases; then the units are sorted by what enters them, the first weight first. Two
+    points in general position are the same by these symmetries if and only if their representatives agree to rounding.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def canonical(net: MLP, theta: npt.ArrayLike) -> FloatArray:
 
     Notes
     -----
-    Weights that agree to 1e-7 of the largest of their column count as equal, so that rounding does not decide an order. Not
-    divided out: units with equal entering weights, or dead ones, whose leaving weights can be shared out in a continuum of
-    ways; invertible matrices between linear layers beyond these; the periods of sin.
+    Weights that agree to 1e-7 of the largest of their column count as equal, so that rounding does not decide an order.
+    Not divided out: units with equal entering weights, or dead ones, whose leaving weights can be shared out in a
+    continuum of ways; invertible matrices between linear layers beyond these; the periods of sin.
 
     Examples
     --------
@@ -78,10 +78,10 @@ def canonical(net: MLP, theta: npt.ArrayLike) -> FloatArray:
 def orbit_size(net: MLP) -> int:
     r"""Return how many copies of a point in general position the discrete symmetries of the network make.
 
-    Π_ℓ d_ℓ! over the hidden layers, times 2^{d_ℓ} for each whose activation is odd (tanh, arctan, sin, identity) or logistic with
-    biases in the network. With L layers of weights and equal widths d that is (d!)^{L−1}·2^{d(L−1)} for tanh: Fleischmann 2021,
-    section 3.3, prints (d!)^L, counting the output layer too, and leaves out the signs. Continuous families, as the
-    rescaling of ReLU units, are not counted: each copy is then one such family.
+    Π_ℓ d_ℓ! over the hidden layers, times 2^{d_ℓ} for each whose activation is odd (tanh, arctan, sin, identity) or
+    logistic with biases in the network. With L layers of weights and equal widths d that is (d!)^{L−1}·2^{d(L−1)} for
+    tanh: Fleischmann 2021, section 3.3, prints (d!)^L, counting the output layer too, and leaves out the signs.
+    Continuous families, as the rescaling of ReLU units, are not counted: each copy is then one such family.
 
     Parameters
     ----------

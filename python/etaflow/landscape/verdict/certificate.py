@@ -26,8 +26,9 @@ LADDER = (2.0, 4.0, 16.0, 64.0)
 class Certificate:
     """A theorem on one point, proved by Krawczyk's test in ball arithmetic.
 
-    There is exactly one point θ* with ∇f(θ*) = 0 in a box around θ; its distance is at most `radius`; ∇²f(θ*) has `index`
-    negative eigenvalues, and no eigenvalue nearer to 0 than `curvature`. f is meant with the data as its dtype holds it.
+    There is exactly one point θ* with ∇f(θ*) = 0 in a box around θ; its distance is at most `radius`; ∇²f(θ*) has
+    `index` negative eigenvalues, and no eigenvalue nearer to 0 than `curvature`. f is meant with the data as its dtype
+    holds it.
 
     Attributes
     ----------
@@ -52,11 +53,11 @@ def certify(
 ) -> Certificate | None:
     r"""Try to prove that a non-degenerate stationary point is near θ.
 
-    In the coordinates s of the approximate eigenvectors, θ + Vs, the zeros of G(s) = Vᵀ∇f(θ + Vs) are sought in
-    a box S around 0. With D the approximate eigenvalues and M an enclosure of Vᵀ∇²f V over S, Krawczyk's operator
-    K = −D⁻¹G(0) + (I − D⁻¹M)S lies inside S only if G has exactly one zero there, and it is in K (Krawczyk 1969; Moore
-    1977). Then also ‖I − D⁻¹M‖ < 1 in the maximum norm weighted by the box, so that M is regular along the way from D: by Sylvester's
-    law its inertia, and so the Hessian's, is that of D.
+    In the coordinates s of the approximate eigenvectors, θ + Vs, the zeros of G(s) = Vᵀ∇f(θ + Vs) are sought in a box S
+    around 0. With D the approximate eigenvalues and M an enclosure of Vᵀ∇²f V over S, Krawczyk's operator K = −D⁻¹G(0)
+    + (I − D⁻¹M)S lies inside S only if G has exactly one zero there, and it is in K (Krawczyk 1969; Moore 1977). Then
+    also ‖I − D⁻¹M‖ < 1 in the maximum norm weighted by the box, so that M is regular along the way from D: by
+    Sylvester's law its inertia, and so the Hessian's, is that of D.
 
     Parameters
     ----------
@@ -72,8 +73,8 @@ def certify(
     Returns
     -------
     Certificate or None
-        None if nothing could be proved: the Hessian is singular or nearly so, a kink is near, the network is too large or has
-        gelu units.
+        None if nothing could be proved: the Hessian is singular or nearly so, a kink is near, the network is too large
+        or has gelu units.
     """
     work = float(objective.n) * sum(objective.net.widths[1:]) * objective.num_params**2
     if not enclosable(objective) or work > WORK or not np.abs(eigenvalues).min() > 0:

@@ -45,13 +45,14 @@ class Ray:
     limit : float
         What f(θ + tν) tends to; for a ray that was only followed the value at its far end.
     margin : float
-        The smallest distance A_iν of the signed last-layer features from the separating plane; NaN for a ray that was only followed.
+        The smallest distance A_iν of the signed last-layer features from the separating plane; NaN for a ray that was
+        only followed.
     proved : bool
-        Whether the fall along the whole ray is proved: the features are separable, checked in fractions (inputs) or in ball
-        arithmetic (hidden layers).
+        Whether the fall along the whole ray is proved: the features are separable, checked in fractions (inputs) or in
+        ball arithmetic (hidden layers).
     everywhere : bool
-        Whether it is proved for every θ, so that f has no stationary point at all: separable inputs of a network without hidden
-        layers (Sontag and Sussmann 1988, section 3, Lemma).
+        Whether it is proved for every θ, so that f has no stationary point at all: separable inputs of a network
+        without hidden layers (Sontag and Sussmann 1988, section 3, Lemma).
     arrived : bool
         Whether θ itself separates the data: all observations that decide are on their right side.
     """
@@ -80,9 +81,10 @@ class Ray:
 def separable_ray(objective: Objective, theta: FloatArray) -> Ray | None:
     """Look for a direction of the last layer along which no loss rises and some fall, for ever.
 
-    With z the inputs of the output layer that holds if every s_i·z_i can rise at once: s_i = ±1 is the side on which the loss
-    falls, for the log loss by the label; for the square loss if the target is at the limit of a sigmoid output or beyond (else there is none);
-    for softmax z is the difference between the label's output and each other one. l2 > 0 forbids it.
+    With z the inputs of the output layer that holds if every s_i·z_i can rise at once: s_i = ±1 is the side on which
+    the loss falls, for the log loss by the label; for the square loss if the target is at the limit of a sigmoid output
+    or beyond (else there is none); for softmax z is the difference between the label's output and each other one. l2 >
+    0 forbids it.
 
     Parameters
     ----------
@@ -218,8 +220,8 @@ def _limit(objective: Objective, theta: FloatArray, z: Array, strict: Mask) -> f
 def followed_ray(objective: Objective, evidence: Evidence) -> Ray | None:
     """Follow f along the rays on which weights grow, and say whether it falls as far as can be seen.
 
-    The rays are −∇f itself, and its part that lets every unit's entering weights grow in proportion. On one that counts ∇f·ν < 0
-    beyond rounding at θ, and up to 10⁴·(1 + ‖θ‖) neither f nor ∇f·ν rises above 0 beyond rounding.
+    The rays are −∇f itself, and its part that lets every unit's entering weights grow in proportion. On one that counts
+    ∇f·ν < 0 beyond rounding at θ, and up to 10⁴·(1 + ‖θ‖) neither f nor ∇f·ν rises above 0 beyond rounding.
 
     Parameters
     ----------

@@ -36,8 +36,9 @@ class Kinks:
     jumps : int
         At how many of them ∂L_i/∂a ≠ 0, so that ∇f jumps.
     slope : float
-        The norm of the shortest generalised gradient (Clarke 1983): of the convex hull of the gradients' limits, for all slopes
-        that the kinks allow. NaN if it was not sought: other networks than ReLU, leaky ReLU and linear ones, or too many kinks.
+        The norm of the shortest generalised gradient (Clarke 1983): of the convex hull of the gradients' limits, for
+        all slopes that the kinks allow. NaN if it was not sought: other networks than ReLU, leaky ReLU and linear ones,
+        or too many kinks.
     descent : ndarray, shape (d,), or None
         The unit vector opposite to it. f falls along it at least at this rate if the slope is beyond rounding.
     """
@@ -73,8 +74,8 @@ def find_kinks(objective: Objective, evidence: Evidence) -> Kinks | None:
     Returns
     -------
     Kinks or None
-        None if every ReLU's pre-activation has a sure sign, or there are no ReLUs; pre-activations that are 0 for every θ
-        near, as those of an input 0 without bias, do not count. A network that has gelu units too is not looked at.
+        None if every ReLU's pre-activation has a sure sign, or there are no ReLUs; pre-activations that are 0 for every
+        θ near, as those of an input 0 without bias, do not count. A network that has gelu units too is not looked at.
     """
     kinked = [activation.name in KINKED for activation in objective.net.activations]
     if not any(kinked) or not enclosable(objective):

@@ -27,9 +27,10 @@ RANGES: dict[str, tuple[float, float]] = {
 def loss_lower_bound(objective: Objective) -> float:
     """Return a lower bound f_inf of f (Fleischmann 2021, Assumption 3.4).
 
-    Every loss is at least 0. More is left where equal inputs have different targets, which get the same prediction (for the square
-    loss their mean is the best, else their frequencies), and where a target lies outside the range of the output activation. A
-    network that can take any value at every different input comes as near to the bound as one likes.
+    Every loss is at least 0. More is left where equal inputs have different targets, which get the same prediction (for
+    the square loss their mean is the best, else their frequencies), and where a target lies outside the range of the
+    output activation. A network that can take any value at every different input comes as near to the bound as one
+    likes.
 
     Parameters
     ----------

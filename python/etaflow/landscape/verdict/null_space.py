@@ -85,13 +85,14 @@ def explain(objective: Objective, evidence: Evidence, bound: float, *, fitted: b
 
     Notes
     -----
-    The directions and their causes: a factor for each ReLU or leaky ReLU unit; GL(d_ℓ) and shifts for linear layers, and for units
-    that are linear on the data; layers whose inputs, or
-    hidden features, are linearly dependent on the data, together with the constant 1: deficient inputs, units that are
-    dead, constant, copies of each other or otherwise dependent; units without leaving weights, or without a slope on the data
-    (dead or saturated), whose entering weights do nothing; the common shift of all outputs of a softmax; and a Jacobian ∂h/∂θ of deficient rank at a perfect fit, where the
-    Hessian is the Gauss–Newton matrix. A direction counts only if the Hessian annihilates it. Where these do not span the null
-    space, its vectors that the Gauss–Newton matrix annihilates too, and so change no prediction to first order, are added.
+    The directions and their causes: a factor for each ReLU or leaky ReLU unit; GL(d_ℓ) and shifts for linear layers,
+    and for units that are linear on the data; layers whose inputs, or hidden features, are linearly dependent on the
+    data, together with the constant 1: deficient inputs, units that are dead, constant, copies of each other or
+    otherwise dependent; units without leaving weights, or without a slope on the data (dead or saturated), whose
+    entering weights do nothing; the common shift of all outputs of a softmax; and a Jacobian ∂h/∂θ of deficient rank at
+    a perfect fit, where the Hessian is the Gauss–Newton matrix. A direction counts only if the Hessian annihilates it.
+    Where these do not span the null space, its vectors that the Gauss–Newton matrix annihilates too, and so change no
+    prediction to first order, are added.
     """
     small = np.abs(evidence.eigenvalues) <= bound
     basis = evidence.vectors[:, small]

@@ -34,17 +34,17 @@ class Verdict:
     Attributes
     ----------
     kind : str
-        ``minimum``: stationary, every eigenvalue of ∇²f positive. ``strict saddle``: stationary, with a direction of negative
-        curvature along which f was seen to fall. ``degenerate``: stationary, but ∇²f is singular within rounding and the
-        second order does not decide. ``kink``: a minimum, or a stationary point in the generalised sense, where a
-        ReLU's pre-activation is 0 and f has no Hessian. ``minimum at infinity``: f falls along a ray for ever, and training goes there.
-        ``gradient-flat``: the gradient is small against what f could still fall, but no stationary point is near. ``not stationary``: the
-        gradient is not even small.
+        ``minimum``: stationary, every eigenvalue of ∇²f positive. ``strict saddle``: stationary, with a direction of
+        negative curvature along which f was seen to fall. ``degenerate``: stationary, but ∇²f is singular within
+        rounding and the second order does not decide. ``kink``: a minimum, or a stationary point in the generalised
+        sense, where a ReLU's pre-activation is 0 and f has no Hessian. ``minimum at infinity``: f falls along a ray for
+        ever, and training goes there. ``gradient-flat``: the gradient is small against what f could still fall, but no
+        stationary point is near. ``not stationary``: the gradient is not even small.
     reason : str
         Why, in words, with the numbers.
     certified : bool
-        Whether the kind is proved, roundings included: a minimum or a strict saddle within `certificate.radius` of θ; a fall
-        for ever along `ray`.
+        Whether the kind is proved, roundings included: a minimum or a strict saddle within `certificate.radius` of θ; a
+        fall for ever along `ray`.
     theta : ndarray, shape (d,)
         The point.
     value, grad_norm : float
@@ -52,8 +52,8 @@ class Verdict:
     grad_rounding : float
         The part of ‖∇f‖ that rounding explains.
     relative_gradient : float
-        ‖∇f‖·(1 + ‖θ‖)/(f − f_inf): what share of all that can be gained a step as long as 1 + ‖θ‖ would gain at this slope;
-        gradient-flat is below 10⁻³. 0 if ‖∇f‖ is rounding.
+        ‖∇f‖·(1 + ‖θ‖)/(f − f_inf): what share of all that can be gained a step as long as 1 + ‖θ‖ would gain at this
+        slope; gradient-flat is below 10⁻³. 0 if ‖∇f‖ is rounding.
     lower_bound : float
         f_inf, which f cannot fall below: see `loss_lower_bound`.
     eigenvalues : ndarray, shape (d,) or (k,)
@@ -61,12 +61,14 @@ class Verdict:
     complete : bool
         Whether they are all.
     eigenvalue_zero : float
-        Up to here an eigenvalue counts as zero: its rounding and, at a stationary point, what the rest of the gradient can do to it.
+        Up to here an eigenvalue counts as zero: its rounding and, at a stationary point, what the rest of the gradient
+        can do to it.
     newton_step, predicted_decrease : float
         The length of Newton's step to the nearest stationary point, and what it would change f by.
     direction : ndarray, shape (d,), or None
-        A unit vector along which f falls: of most negative curvature at a saddle, of the ray to infinity, of steepest descent
-        at a point that is not stationary; at a degenerate point a null direction along which f falls, if one was found.
+        A unit vector along which f falls: of most negative curvature at a saddle, of the ray to infinity, of steepest
+        descent at a point that is not stationary; at a degenerate point a null direction along which f falls, if one
+        was found.
     distances, profile : ndarray, shape (m,)
         f(θ + t·direction) at distances t, beginning with 0; empty without a direction.
     certificate : Certificate or None
@@ -116,9 +118,9 @@ class Verdict:
     def is_local_minimum(self) -> bool:
         """Whether the evidence is that of a local minimum of any sort.
 
-        A strict one (``minimum``), proved or not; one at kinks, by a sufficient condition; or a degenerate point with no negative
-        eigenvalue, whose null space is explained and along which f was not seen to fall before a ReLU switches; or where f is at its
-        lower bound.
+        A strict one (``minimum``), proved or not; one at kinks, by a sufficient condition; or a degenerate point with
+        no negative eigenvalue, whose null space is explained and along which f was not seen to fall before a ReLU
+        switches; or where f is at its lower bound.
         """
         if self.kind == DEGENERATE and self.null_space is not None:
             fitted = self.value - self.lower_bound <= 1e-12 * abs(self.value) + 1e-20

@@ -120,8 +120,8 @@ def null_vectors(matrix: Array) -> Array:
 def saturating_ray(objective: Objective, evidence: Evidence) -> Ray | None:
     """Say whether f still falls as the weights of saturated units grow.
 
-    What is left of such a unit's slopes is small, but its sign is known: the derivative of f along the growth of (w, b) that keeps
-    the few observations which the unit sees where they are. f must not rise up to 10⁴·(1 + ‖θ‖).
+    What is left of such a unit's slopes is small, but its sign is known: the derivative of f along the growth of (w, b)
+    that keeps the few observations which the unit sees where they are. f must not rise up to 10⁴·(1 + ‖θ‖).
 
     Parameters
     ----------

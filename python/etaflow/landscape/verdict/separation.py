@@ -28,8 +28,8 @@ class Separation:
     strict : ndarray of bool, shape (n,)
         The rows with A_iν > 0.
     exact : bool
-        Whether a direction with these signs was checked in exact arithmetic: ν itself if all rows are strict, else one that
-        agrees with it to rounding.
+        Whether a direction with these signs was checked in exact arithmetic: ν itself if all rows are strict, else one
+        that agrees with it to rounding.
     """
 
     direction: Array
@@ -45,9 +45,9 @@ class Separation:
 def separate(rows: npt.NDArray[np.floating]) -> Separation | None:
     r"""Decide whether rows lie in a half-space (Sontag and Sussmann 1988, section 3, Lemma), and give a direction.
 
-    The linear program max Σt_i with Aν ≥ t, 0 ≤ t ≤ 1 has the value 0 if and only if there is no ν with 0 ≠ Aν ≥ 0; its solutions have as many
-    strict rows as there can be (Albert and Anderson 1984 call data "completely" separated if these are all, else
-    "quasi-completely").
+    The linear program max Σt_i with Aν ≥ t, 0 ≤ t ≤ 1 has the value 0 if and only if there is no ν with 0 ≠ Aν ≥ 0; its
+    solutions have as many strict rows as there can be (Albert and Anderson 1984 call data "completely" separated if
+    these are all, else "quasi-completely").
 
     Parameters
     ----------

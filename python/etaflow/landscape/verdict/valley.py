@@ -36,8 +36,8 @@ class Fall:
     distance, amount : float
         Where a change of f is first seen, and how far f has fallen there.
     beyond_kink : bool
-        Whether a ReLU has switched on the way: then f may be constant up to there, and θ a minimum all the same. If not, θ is a
-        saddle of higher order.
+        Whether a ReLU has switched on the way: then f may be constant up to there, and θ a minimum all the same. If
+        not, θ is a saddle of higher order.
     """
 
     direction: FloatArray
@@ -49,9 +49,9 @@ class Fall:
 def falling_null_direction(objective: Objective, evidence: Evidence, null_space: NullSpace) -> Fall | None:
     """Look for a null direction along which f falls: the second order does not see it, a higher one does.
 
-    Up to 64 vectors of the basis, and 64 random directions of the null space, are followed both ways from 10⁻⁴ to 1, in units of
-    1 + ‖θ‖. The first change of f beyond rounding, and beyond what the rest of the gradient does, must be a fall: further off
-    another basin could begin.
+    Up to 64 vectors of the basis, and 64 random directions of the null space, are followed both ways from 10⁻⁴ to 1, in
+    units of 1 + ‖θ‖. The first change of f beyond rounding, and beyond what the rest of the gradient does, must be a
+    fall: further off another basin could begin.
 
     Parameters
     ----------
