@@ -24,6 +24,7 @@ def laws(generator: np.random.Generator) -> dict[str, tuple[str, Any]]:
         "log": ("log", level + b * np.log(shift)),
         "root of log": ("log", level + np.sqrt(np.log1p(T / generator.uniform(0.1, 10)))),
         "power": ("power", level + b * shift ** generator.uniform(0.2, 0.45)),
+        "slow approach": ("undecided", level - 5 * shift ** -generator.uniform(0.08, 0.2)),
         "too fast": ("undecided", level + (T / T[-1]) ** generator.uniform(0.8, 1.5)),
     }
 
@@ -51,7 +52,7 @@ def test_without_noise_every_law_is_recognised() -> None:
     assert {name: row["right"] for name, row in table.items()} == dict.fromkeys(table, 1)
 
 
-LAWS = ("exponential", "power approach", "constant", "log", "root of log", "power")
+LAWS = ("exponential", "power approach", "constant", "log", "power")
 
 
 @pytest.mark.slow
@@ -60,9 +61,11 @@ LAWS = ("exponential", "power approach", "constant", "log", "root of log", "powe
     [(0.003, 0.0, LAWS), (0.003, 0.99, LAWS), (0.03, 0.99, ("constant", "power")), (0.3, 0.99, ())],
 )
 def test_confusion_matrix(sigma: float, rho: float, recognised: tuple[str, ...]) -> None:
-    """With little noise every law is recognised, with much noise the verdict is "undecided", and almost never wrong.
+    """With little noise laws are recognised, with much noise the verdict is "undecided", and it is almost never wrong.
 
-    42 paths each. If a verdict were wrong with probability 1 %, more than 3 would be with probability 1e-3; seeds are fixed.
+    Roots of the logarithm and approaches like t^−0.1 are told apart without noise only.
+
+    48 paths each. If a verdict were wrong with probability 1 %, more than 3 would be with probability 1e-3; seeds are fixed.
     """
     table = confusion(sigma, rho, 6, seed=5)
     assert sum(row["wrong"] for row in table.values()) <= 3, table
