@@ -17,7 +17,7 @@ PROBLEMS = [
     (5, 0),
     *(
         pytest.param(*pair, marks=pytest.mark.slow)
-        for pair in [(3, 1), (3, 2), (4, 0), (5, 1), (5, 2), (6, 0), (6, 1), (6, 2)]
+        for pair in [(3, 1), (3, 2), (4, 0), (4, 2), (5, 1), (5, 2), (6, 0), (6, 1), (6, 2)]
     ),
 ]
 
@@ -82,7 +82,7 @@ def test_finite_minima_are_those_that_many_starts_find(n: int, seed: int, theta:
     for one in finite:
         assert np.abs(problem.gradient(one.x)).max() < 1e-10
         assert (one.x_high - one.x_low).max() < 1e-8 * (1 + np.abs(one.x).max())
-        around = one.x + 1e-3 * np.random.default_rng(0).normal(size=(200, 2))
+        around = one.x + 1e-3 * (1 + np.abs(one.x).max()) * np.random.default_rng(0).normal(size=(200, 2))
         assert (problem.error(around) > one.value).all()
         assert one.value == pytest.approx(float(problem.error(one.x)), rel=1e-12)
     ends = []
@@ -150,3 +150,17 @@ def test_a_zero_row_adds_one() -> None:
     without, with_it = minima(Problem(rows, y)), minima(Problem([*rows, [0.0, 0.0]], [*y, -1], zero_rows=True))
     assert [one.value + 1 for one in without.points] == pytest.approx([one.value for one in with_it.points], rel=1e-14)
     assert with_it.best.image[3] == 0
+
+
+@pytest.mark.slow
+def test_a_minimum_at_the_far_end_of_a_narrow_valley() -> None:
+    """Two rows that oppose each other up to a third of a degree: for arctan one of the minima is more than 80 000 away from 0."""
+    problem = random_problem(4, 2, "arctan")
+    found = minima(problem)
+    far = max(found, key=lambda one: float(np.linalg.norm(one.x)))
+    assert (found.complete, found.count) == (True, 2)
+    assert np.linalg.norm(far.x) > 80_000
+    scale = np.abs(problem.A).max() * 1e-9  # of the pulls there
+    assert np.abs(problem.gradient(far.x)).max() < 1e-6 * scale
+    around = far.x + 100 * np.random.default_rng(0).normal(size=(300, 2))
+    assert (problem.error(around) > float(problem.error(far.x))).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import etaflow as ef
-from etaflow.landscape.perceptron import Problem, largest_margin, perceptron_rule, separability
+from etaflow.landscape.perceptron import Problem, largest_margin, minima, perceptron_rule, separability
 
 
 def exact_products(problem: Problem, nu: Any) -> list[Fraction]:
@@ -116,6 +116,17 @@ def test_a_trajectory_of_separable_data_is_not_bounded() -> None:
         growth = np.diff(norms)
         assert (growth > 0.1).all() == grows
         assert (np.abs(growth) < 1e-9).all() == (not grows)
+
+
+def test_bounds_on_the_weights_stop_them_where_the_gradient_still_points_outwards() -> None:
+    """“Learning algorithms typically impose a priori bounds”: the end fulfils the conditions of Karush, Kuhn and Tucker, at the bound."""
+    problem = Problem([[1.0, 0.0], [0.5, 0.0], [0.0, 1.0], [0.0, -1.0]], [1, 1, 1, 1])
+    runs = ef.descend(problem.objective(), np.array([0.1, 0.4]), steps=5000, step_size=0.1, bounds=(-2.0, 2.0))
+    np.testing.assert_array_equal(runs.active_bounds, [[1, 0]])
+    slope = problem.gradient(runs.theta[0])
+    assert slope[0] < 0
+    assert abs(slope[1]) < 1e-12
+    assert minima(problem).best.at_infinity
 
 
 @pytest.mark.parametrize("seed", range(5))

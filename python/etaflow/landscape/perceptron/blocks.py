@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etaflow.landscape.perceptron.far import nothing_beyond
+from etaflow.landscape.perceptron.frame import along_a_valley
 from etaflow.landscape.perceptron.grid import minima_on_grid
 from etaflow.landscape.perceptron.intervals import Interval
 from etaflow.landscape.perceptron.line import search_line
@@ -66,6 +67,22 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
+class Stationary:
+    """A zero of the gradient.
+
+    Attributes
+    ----------
+    box : Interval
+        Where it is.
+    kind : {"minimum", "maximum", "saddle", "undecided"}
+        What it is.
+    """
+
+    box: Interval
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """A part of a problem.
 
@@ -77,7 +94,7 @@ class Block:
         Independent columns of A there; the block's other weights are kept at 0.
     places : tuple of Place
         Its local minima.
-    stationary : tuple of Zero
+    stationary : tuple of Stationary
         All zeros of the gradient that were found, in the weights of `columns`; saddles and maxima too.
     complete : bool
         Whether all is proved.
@@ -86,7 +103,7 @@ class Block:
     rows: npt.NDArray[np.intp]
     columns: tuple[int, ...]
     places: tuple[Place, ...]
-    stationary: tuple[Zero, ...]
+    stationary: tuple[Stationary, ...]
     complete: bool
 
 
@@ -136,13 +153,14 @@ def _line_block(
 ) -> Block:
     line = search_line([row[0] for row in exact], enclosed, max_boxes)
     pulls = Pulls(Interval.around(exact), enclosed)
-    places = [_finite(pulls, zero) for zero in line.minima]
+    places = [_finite(pulls, zero, zero.box) for zero in line.minima]
     for way, end in ((-1.0, line.left), (1.0, line.right)):
         if end.sign < 0:
             limits = np.where(pulls.rows.middle[:, 0] * way > 0, 0.0, 2.0)
             origin = Interval.of(np.zeros(1))
             places.append(Place(origin, np.array([way]), limits, Interval.of((limits**2).sum()), True, FALLS))
-    return Block(rows, columns, tuple(places), line.zeros, line.complete)
+    stationary = tuple(Stationary(zero.box, zero.kind) for zero in line.zeros)
+    return Block(rows, columns, tuple(places), stationary, line.complete)
 
 
 def _plane_block(
@@ -158,17 +176,22 @@ def _plane_block(
     crosses = Interval.around([[a[0] * b[1] - a[1] * b[0] for b in pairs] for a in pairs])
     radii = RADII / float(np.abs(floats).max(axis=1).max())
     radius = next((r for r in radii if nothing_beyond(pulls, crosses, float(r))), None)
-    reach = float(radii[8] if radius is None else radius)
-    found = find_zeros(pulls, Interval(np.full(2, -reach), np.full(2, reach * 1.01)), max_boxes)
+    frame = along_a_valley(pairs)
+    turned = Pulls(Interval.around([frame.coordinates_of(pair) for pair in pairs]), enclosed)
+    reach = float(radii[8] if radius is None else radius) * frame.stretch
+    found = find_zeros(turned, Interval(np.full(2, -reach), np.full(2, reach * 1.01)), max_boxes)
     sure = radius is not None and not found.undecided and all(zero.kind != "undecided" for zero in found.zeros)
-    zeros = found.zeros if sure else add_minima(pulls, found.zeros, reach)
-    places = [_finite(pulls, zero) for zero in zeros if zero.kind == "minimum"] + places
-    return Block(rows, columns, tuple(places), zeros, ends.complete and sure)
+    zeros = found.zeros if sure else add_minima(turned, found.zeros, reach)
+    stationary = tuple(Stationary(frame.point(zero.box), zero.kind) for zero in zeros)
+    finite = [
+        _finite(turned, zero, one.box) for zero, one in zip(zeros, stationary, strict=True) if one.kind == "minimum"
+    ]
+    return Block(rows, columns, (*finite, *places), stationary, ends.complete and sure)
 
 
-def _finite(pulls: Pulls, zero: Zero) -> Place:
+def _finite(pulls: Pulls, zero: Zero, x: Interval) -> Place:
     errors = pulls.errors(zero.box[None])[0]
-    return Place(zero.box, None, errors.middle, errors.square().sum(axis=0), True, FOUND)
+    return Place(x, None, errors.middle, errors.square().sum(axis=0), True, FOUND)
 
 
 def _infinite(pulls: Pulls, pairs: list[Vector], end: EndPoint) -> Place:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from etaflow.landscape.perceptron.pulls import Pulls
 
     Array = npt.NDArray[np.float64]
+    Indices = npt.NDArray[np.intp]
 
 INFLATION = 1.25
 """Krawczyk's test is made on a box so much wider, so that a zero at the edge of a box is in the middle of none."""
@@ -100,15 +101,15 @@ def find_zeros(pulls: Pulls, box: Interval, max_boxes: int = MAX_BOXES) -> Zeros
     while todo:
         boxes = _take(todo)
         tested += len(boxes.low)
-        kept, proved = _test(pulls, boxes)
+        kept, proved, axis = _test(pulls, boxes)
         for place in proved:
             _add(found, pulls, boxes[place])
         narrow = (boxes.width <= NARROWEST * boxes.magnitude + SMALLEST).all(axis=1)
         stuck = kept & (narrow | (tested > max_boxes))
         undecided += [boxes[i] for i in np.flatnonzero(stuck)]
-        left = boxes[kept & ~stuck]
-        if len(left.low):
-            todo.append(_halves(pulls, left))
+        left = kept & ~stuck
+        if left.any():
+            todo.append(_halves(boxes[left], axis[left]))
     found.sort(key=lambda zero: tuple(zero.box.middle.tolist()))
     return Zeros(tuple(found), _merged(undecided, found), tested)
 
@@ -130,7 +131,7 @@ def prove(found: list[Zero], pulls: Pulls, box: Interval) -> bool:
     bool
         Whether the box holds a proved zero.
     """
-    _, proved = _test(pulls, box[None])
+    _, proved, _ = _test(pulls, box[None])
     if len(proved):
         _add(found, pulls, box)
     return len(proved) > 0
@@ -146,27 +147,30 @@ def _take(todo: list[Interval]) -> Interval:
 
 def _possible(pulls: Pulls, boxes: Interval) -> npt.NDArray[np.bool_]:
     value, jacobian = pulls.gradient(boxes)
-    image, solvable = _krawczyk(pulls, boxes, jacobian)
+    image, solvable, _ = _krawczyk(pulls, boxes, jacobian)
     apart = ((image.low > boxes.high) | (image.high < boxes.low)).any(axis=1)
     possible: npt.NDArray[np.bool_] = value.contains(0.0).all(axis=1) & ~(apart & solvable)
     return possible
 
 
-def _test(pulls: Pulls, boxes: Interval) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    # Which boxes are left to divide, and in which a zero is proved.
+def _test(pulls: Pulls, boxes: Interval) -> tuple[npt.NDArray[np.bool_], Indices, Indices]:
+    # Which boxes are left to divide, in which a zero is proved, and across which weight to divide: first the one that moves the inputs
+    # b·x most, later the one that spoils Krawczyk's test most.
     left, reach = pulls.may_vanish(boxes)
+    axis = np.argmax(boxes.width * pulls.rows.magnitude.max(axis=0), axis=1)
     near = np.flatnonzero(left & (reach < CLOSE))
     if not len(near):
-        return left, near
+        return left, near, axis
     small = boxes[near]
     wide = _inflated(small)
     value, jacobian = pulls.gradient(wide)
     possible = value.contains(0.0).all(axis=1)
-    image, solvable = _krawczyk(pulls, wide, jacobian)
+    image, solvable, spoils = _krawczyk(pulls, wide, jacobian)
+    axis[near] = np.where(solvable, spoils, axis[near])
     apart = ((image.low > small.high) | (image.high < small.low)).any(axis=1) & solvable
     inside = ((image.low > wide.low) & (image.high < wide.high)).all(axis=1) & solvable
     left[near] = possible & ~apart & ~inside
-    return left, near[possible & ~apart & inside]
+    return left, near[possible & ~apart & inside], axis
 
 
 def _inflated(boxes: Interval) -> Interval:
@@ -174,7 +178,7 @@ def _inflated(boxes: Interval) -> Interval:
     return Interval(boxes.low - pad, boxes.high + pad)
 
 
-def _krawczyk(pulls: Pulls, boxes: Interval, jacobian: Interval) -> tuple[Interval, npt.NDArray[np.bool_]]:
+def _krawczyk(pulls: Pulls, boxes: Interval, jacobian: Interval) -> tuple[Interval, npt.NDArray[np.bool_], Indices]:
     # K(X) = m − Y·G(m) + (1 − Y·∂G(X))·(X − m) with Y near the inverse of ∂G.
     middle = boxes.middle
     value = pulls.value(Interval.of(middle))
@@ -185,7 +189,10 @@ def _krawczyk(pulls: Pulls, boxes: Interval, jacobian: Interval) -> tuple[Interv
     product = (jacobian[:, None, :, :] * inverse[:, :, :, None]).sum(axis=2)
     error = Interval.of(np.eye(m)) - product
     spread = (error * (boxes - middle)[:, None, :]).sum(axis=2)
-    return Interval.of(middle) - steps + spread, solvable
+    width = boxes.width + SMALLEST
+    with np.errstate(invalid="ignore", over="ignore"):
+        shares = (error.magnitude * width[:, None, :] / width[:, :, None]).sum(axis=1)
+    return Interval.of(middle) - steps + spread, solvable, np.argmax(shares, axis=1)
 
 
 def _inverses(matrices: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
@@ -199,10 +206,8 @@ def _inverses(matrices: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
     return np.linalg.inv(matrices) / np.where(solvable, sizes, 1.0)[:, None, None], solvable
 
 
-def _halves(pulls: Pulls, boxes: Interval) -> Interval:
-    # Across the weight that moves the inputs b·x most. Not in the middle, which is so often a zero by symmetry.
-    reach = boxes.width * pulls.rows.magnitude.max(axis=0)
-    axis = np.argmax(reach, axis=1)
+def _halves(boxes: Interval, axis: Indices) -> Interval:
+    # Not in the middle, which is so often a zero by symmetry.
     rows = np.arange(len(axis))
     cut = boxes.low[rows, axis] + 0.4943 * boxes.width[rows, axis]
     left, right = boxes.high.copy(), boxes.low.copy()
@@ -219,7 +224,7 @@ def _add(found: list[Zero], pulls: Pulls, box: Interval) -> None:
         if (narrow.width <= PRECISE * narrow.magnitude).all():
             break
         _, jacobian = pulls.gradient(narrow)
-        image, solvable = _krawczyk(pulls, narrow, jacobian)
+        image, solvable, _ = _krawczyk(pulls, narrow, jacobian)
         better = Interval(np.maximum(narrow.low, image.low), np.minimum(narrow.high, image.high))
         if not solvable[0] or not (better.width < 0.9 * narrow.width).any():
             better = _shaved(pulls, narrow)
