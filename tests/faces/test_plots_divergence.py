@@ -59,6 +59,19 @@ def test_the_statistic_and_its_plateau() -> None:
     assert set(dots) <= set(rule.times)
 
 
+def test_angles_to_the_limiting_direction() -> None:
+    net = ef.MLP([2, 1], output="logistic", bias=False)
+    f = ef.Objective(net, [[1.0, 0.0], [0.0, 2.0]], [1, 1], loss="log")
+    path = ef.flow(f, [0.0, 0.0], t=1e3)
+    table = ef.divergence.direction(f, path)
+    ax = ef.plots.direction(table)
+    np.testing.assert_array_equal(np.asarray(ax.lines[0].get_ydata()), table.angle)
+    np.testing.assert_array_equal(np.asarray(ax.lines[1].get_ydata()), table.growth_angle)
+    given = ef.plots.direction(ef.divergence.direction(f, path, towards=[1.0, 1.0]))
+    assert given.get_ylabel() == "angle to the given direction (rad)"
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
 def test_bad_input() -> None:
     found = ef.divergence.growth((T, np.log(T)), of=0)
     with pytest.raises(ValueError, match=r"ahead must be >= 1 \(got 0.5\)"):

@@ -1,7 +1,7 @@
 """Plots: every function draws into a Matplotlib Axes and returns it."""
 
 from etaflow.faces.plots.bands import bands
-from etaflow.faces.plots.divergence import growth_law, log_rule
+from etaflow.faces.plots.divergence import direction, growth_law, log_rule
 from etaflow.faces.plots.linear_networks import saddle_to_saddle, success_rate
 from etaflow.faces.plots.minima import census, index_against_loss
 from etaflow.faces.plots.rates import power
@@ -14,6 +14,7 @@ __all__ = [
     "bands",
     "census",
     "curves",
+    "direction",
     "escape_rates",
     "growth_law",
     "index_against_loss",

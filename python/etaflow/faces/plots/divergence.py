@@ -12,6 +12,7 @@ from etaflow.landscape.divergence.models import TRANSIENT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from etaflow.landscape.divergence import Growth, LogRule
@@ -72,8 +73,8 @@ def growth_law(found: Growth, *, ahead: float = 10.0, name: str | None = None, a
     seen, future = np.geomspace(first, last, POINTS), np.geomspace(last, last * farther, POINTS)
     kinds: set[str] = set()
     for fit in found.fits:
-        hopeless = fit.model.kind == TRANSIENT and fit is not found.best  # and would take all of the y axis
-        if fit.model.kind in kinds or hopeless:
+        idle = fit.model.kind == TRANSIENT or fit.model.name == "constant"
+        if fit.model.kind in kinds or (idle and fit is not found.best):  # these would take the y axis and say nothing
             continue
         kinds.add(fit.model.kind)
         color = f"C{len(kinds) - 1}"
@@ -137,6 +138,47 @@ def log_rule(rule: LogRule, *, name: str = "⟨u, θ⟩", ax: Axes | None = None
     axes.set_xscale("log")
     axes.set_xlabel("time t")
     axes.set_ylabel(f"t·[w(t+1) − w(t)], w = {name}")
+    legend_beside(axes)
+    return axes
+
+
+def direction(table: xr.Dataset, *, ax: Axes | None = None) -> Axes:
+    """Draw the angles of θ and of its growth to the limiting direction, with logarithmic axes.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        From `etaflow.divergence.direction`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import etaflow as ef
+    >>> net = ef.MLP([2, 1], output="logistic", bias=False)
+    >>> f = ef.Objective(net, [[1.0, 0.0], [0.0, 2.0], [5.0, 5.0]], [1, 1, 1], loss="log")
+    >>> ax = ef.plots.direction(ef.divergence.direction(f, ef.flow(f, [0.0, 0.0], t=1e4)))
+    >>> ax.get_ylabel()
+    'angle to the maximum margin (rad)'
+    """
+    axes = new_axes() if ax is None else ax
+    for name, label in (("angle", "θ/‖θ‖"), ("growth_angle", "its growth, −∇f/‖∇f‖")):
+        shown = table[name] > 0  # the end of the path has no place on a logarithmic axis if it is the direction itself
+        axes.plot(table.time[shown], table[name][shown], linewidth=1.5, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("time t")
+    axes.set_ylabel(f"angle to the {table.attrs['towards']} (rad)".replace("the given", "the given direction"))
     legend_beside(axes)
     return axes
 
