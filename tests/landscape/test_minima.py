@@ -159,6 +159,18 @@ def test_exact_fits_are_one_minimum_however_many_parameters_are_free() -> None:
     assert (found.label[fitted] == 0).all()
 
 
+def test_float32_minima_are_told_apart_by_fewer_digits() -> None:
+    double = ef.find_minima(xor(np.float64), starts=20, seed=1)
+    single = ef.find_minima(xor(np.float32), starts=20, seed=1, tolerance=1e-5)
+    assert single.theta.dtype == np.float32
+    np.testing.assert_allclose(single.value, double.value, rtol=1e-4)
+
+
+def xor(dtype: npt.DTypeLike) -> ef.Objective:
+    x, y = ef.datasets.xor(dtype=dtype)
+    return ef.Objective(ef.MLP([2, 2, 1]), x, y, l2=1e-3)
+
+
 def test_a_run_that_diverges_is_listed_as_such() -> None:
     f = one_weight()
     linear = ef.Objective(ef.MLP([1, 1], bias=False), f.x, f.y)

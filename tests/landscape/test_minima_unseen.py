@@ -54,9 +54,10 @@ def test_esty_by_hand() -> None:
 def test_without_surprises_the_interval_is_that_of_no_event_in_n_trials() -> None:
     got = estimate_unseen([50, 50])
     assert (got.coverage, got.coverage_high, got.total) == (1.0, 1.0, 2.0)
-    assert 1 - got.coverage_low == pytest.approx(
-        binomtest(0, 100, alternative="less").proportion_ci(0.95, method="exact").high, rel=1e-9
-    )
+    assert 1 - got.coverage_low == pytest.approx(1 - 0.025 ** (1 / 100), rel=1e-9)
+    surprised = estimate_unseen([1, 1, 1, 1])
+    assert (surprised.coverage, surprised.coverage_low) == (0.0, 0.0)
+    assert surprised.coverage_high == pytest.approx(1 - 0.025 ** (1 / 4), rel=1e-9)
     assert 2.0 <= got.total_low <= got.total_high < 2.001
 
 

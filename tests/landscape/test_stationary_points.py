@@ -106,6 +106,18 @@ def test_higher_saddles_have_more_negative_eigenvalues() -> None:
     assert max(np.linalg.norm(oracle.gradient(theta)) for theta in found.theta) < 1e-9
 
 
+@pytest.mark.parametrize("method", ["newton", "gradient_norm"])
+def test_float32(method: str) -> None:
+    x, y = regression(2, seed=2)
+    net = ef.MLP([2, 1, 2], activation="identity", bias=False)
+    f = ef.Objective(net, x.astype(np.float32), y.astype(np.float32))
+    found = ef.find_stationary_points(f, starts=30, scheme=("normal", 0.7), method=method, tolerance=1e-4)
+    values = [value for value, _ in baldi_hornik(x, y, 1)]
+    assert found.theta.dtype == np.float32
+    assert {min(range(3), key=lambda i: abs(values[i] - value)) for value in found.value} == {0, 1, 2}
+    assert max(min(abs(value - other) for other in values) for value in found.value) < 1e-4 * values[-1]
+
+
 def test_ctrl_c_keeps_what_was_found() -> None:
     x, y = regression(2, seed=2)
     f = ef.Objective(ef.MLP([2, 1, 2], activation="identity", bias=False), x, y)

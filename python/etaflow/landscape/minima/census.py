@@ -26,6 +26,9 @@ PREDICTIONS = 1e-6
 POINTS = 1e-5
 """Isolated minima farther apart than this, in units of 1 + ‖θ‖ and but for symmetries, are different."""
 
+COARSE = 0.02
+"""Of predictions and points in float32, where minima are known to a few digits only."""
+
 
 class Point(Protocol):
     """A point that can be compared with others."""
@@ -100,13 +103,17 @@ def group(
     chosen : list of int
         For each point the run that represents it, the one with the smallest gradient.
     """
+    eps = float(np.finfo(objective.dtype).eps)
+    coarse = 0.0 if objective.dtype == np.float64 else COARSE
     predictions = {run: objective.net.predict(point.theta, objective.x) for run, point in members.items()}
 
     def same(run: int, other: int) -> bool:
         one, two = members[run], members[other]
-        if not (_close(one.value, two.value) and alike(one, two) and _agree(predictions[run], predictions[other])):
+        values = abs(one.value - two.value) <= max(VALUES, 64 * eps) * max(abs(one.value), abs(two.value), 1e-6)
+        if not (values and alike(one, two) and _agree(predictions[run], predictions[other], max(PREDICTIONS, coarse))):
             return False
-        return not (isolated(one) and isolated(two)) or _coincide(objective, one.theta, two.theta)
+        near = max(POINTS, coarse)
+        return not (isolated(one) and isolated(two)) or _coincide(objective, one.theta, two.theta, near)
 
     labels, chosen = np.full(runs, -1), list[int]()
     for run in sorted(members, key=lambda run: members[run].grad_norm):
@@ -140,17 +147,12 @@ def share_interval(count: int, total: int, level: float) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _agree(one: FloatArray, other: FloatArray) -> bool:
-    return bool(np.abs(one - other).max() <= PREDICTIONS * (1e-3 + np.abs(other).max()))
+def _agree(one: FloatArray, other: FloatArray, near: float) -> bool:
+    return bool(np.abs(one - other).max() <= near * (1e-3 + np.abs(other).max()))
 
 
-def _close(one: float, other: float) -> bool:
-    return abs(one - other) <= VALUES * max(abs(one), abs(other), 1e-6)
-
-
-def _coincide(objective: Objective, one: FloatArray, other: FloatArray) -> bool:
-    near = POINTS * (1 + float(np.linalg.norm(one)))
-    if symmetry_distance(objective.net, one, other) <= near:
+def _coincide(objective: Objective, one: FloatArray, other: FloatArray, near: float) -> bool:
+    if symmetry_distance(objective.net, one, other) <= near * (1 + float(np.linalg.norm(one))):
         return True
     first, second = (canonical(objective.net, theta) for theta in (one, other))
-    return symmetry_distance(objective.net, first, second) <= POINTS * (1 + float(np.linalg.norm(first)))
+    return symmetry_distance(objective.net, first, second) <= near * (1 + float(np.linalg.norm(first)))

@@ -16,6 +16,7 @@ from etaflow.landscape.minima.piecewise import is_piecewise
 from etaflow.landscape.minima.recession import recession
 from etaflow.landscape.polish import DENSE, polish
 from etaflow.landscape.polish import INTERRUPTED as STOPPED
+from etaflow.landscape.symmetry import canonical
 from etaflow.landscape.verdict import result as verdicts
 from etaflow.landscape.verdict.result import DEGENERATE, MINIMUM, SADDLE
 
@@ -197,16 +198,21 @@ def _at_kinks(settled: Settled) -> End:
 
 
 def _smooth(objective: Objective, start: FloatArray, theta: FloatArray) -> End:
-    verdict = classify(objective, theta, certify=False)
+    from scipy.sparse.linalg import ArpackNoConvergence  # noqa: PLC0415 - slow to import
+
+    try:
+        verdict = classify(objective, theta, certify=False)
+    except ArpackNoConvergence:  # of a large network
+        return unjudged(objective, theta, UNFINISHED, "the ends of the Hessian's spectrum could not be found")
     numbers: dict[str, Any] = {"value": verdict.value, "grad_norm": verdict.grad_norm}
     if verdict.kind in {MINIMUM, SADDLE}:
         lowest, isolated = float(verdict.eigenvalues[0]), verdict.kind == MINIMUM
         return End(theta, verdict.kind, verdict.reason, eigenvalue_min=lowest, isolated=isolated, **numbers)
     if verdict.kind == verdicts.INFINITY:
         return End(theta, INFINITY, verdict.reason, **numbers)
-    before, after = (float(np.linalg.norm(one)) for one in (start, theta))
+    before, after = (float(np.linalg.norm(canonical(objective.net, one))) for one in (start, theta))
     if after > GROWTH * (1 + before):
-        words = f"‖θ‖ grew from {before:.3g} to {after:.3g} while f fell to {verdict.value:.6g}, and no minimum came in sight"
+        words = f"‖θ‖, rescaled, grew from {before:.3g} to {after:.3g} while f fell to {verdict.value:.6g}, and no minimum came in sight"
         return End(theta, INFINITY, words, **numbers)
     if verdict.kind == DEGENERATE:
         return _degenerate(objective, theta, verdict)

@@ -82,9 +82,9 @@ def gradient_norm(objective: Objective, theta: FloatArray, *, tolerance: float, 
 
     accuracy = 4 * float(np.finfo(theta.dtype).eps)
     found = least_squares(
-        objective.gradient,
+        lambda point: objective.gradient(point.astype(theta.dtype)),  # SciPy works in float64
         theta,
-        jac=objective.hessian,
+        jac=lambda point: objective.hessian(point.astype(theta.dtype)),
         xtol=accuracy,
         ftol=accuracy,
         gtol=accuracy,

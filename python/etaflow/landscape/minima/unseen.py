@@ -29,7 +29,7 @@ class Unseen:
     coverage : float
         The probability that the next draw is of a kind that was seen: 1 − singletons/draws (Good 1953, after Turing).
     coverage_low, coverage_high : float
-        Its interval, of Esty (1983). The lower end is never above what draws without any surprise allow: (1 − level)^{1/draws}.
+        Its interval, of Esty (1983); widened, where that has no width, to Clopper and Pearson's for singletons among draws.
     total : float
         At least so many kinds are to be expected: Chao's (1984) estimate of a lower bound, in the form for finite samples.
     total_low, total_high : float
@@ -103,10 +103,12 @@ def _quantile(level: float) -> float:
 
 
 def _coverage(draws: int, once: int, twice: int, z: float, level: float) -> tuple[float, float, float]:
+    from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
+
     coverage = 1 - once / draws
     half = z * sqrt(once * (1 - once / draws) + 2 * twice) / draws
-    low = min(coverage - half, (1 - level) ** (1 / draws))
-    return coverage, max(low, 0.0), min(coverage + half, 1.0)
+    exact = binomtest(draws - once, draws).proportion_ci(level, method="exact")
+    return coverage, max(min(coverage - half, exact.low), 0.0), min(max(coverage + half, exact.high), 1.0)
 
 
 def _chao1(draws: int, seen: int, once: int, twice: int) -> tuple[float, float]:
