@@ -46,7 +46,7 @@ POINTS: list[tuple[ef.Objective, list[float], str, bool]] = [
     (product(l2=0.19), [0.9, 0.9], "minimum", True),
     (product(l2=0.19), [0.0, 0.0], "strict saddle", True),
     (product(l2=2.0), [0.0, 0.0], "minimum", True),
-    (product(), [2.0, 0.5], "degenerate", False),
+    (product(), [2.0, 0.5], "degenerate", True),
     (product(layers=3), [0.0, 0.0, 0.0], "degenerate", False),
     (product(), [1e-3, -2e-3], "not stationary", False),
     (saturated(), [-9.0], "gradient-flat", False),

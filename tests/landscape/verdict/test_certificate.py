@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import etaflow as ef
-from etaflow.landscape.verdict.certificate import Certificate, certify
+from etaflow.landscape.verdict.certificate import Certificate, certify, certify_modulo
 
 X, Y = [-1.5, -0.4, 0.2, 0.9, 1.7], [0.3, -0.8, 0.1, 0.9, 0.2]
 
@@ -97,3 +97,24 @@ def test_the_index_of_a_saddle_and_of_a_maximum() -> None:
 )
 def test_nothing_is_certified_that_is_not_so(f: ef.Objective, theta: list[float]) -> None:
     assert certificate(f, theta) is None
+
+
+def test_a_valley_modulo_its_symmetry() -> None:
+    """(1.4 − vw)² + … over the line of all (v, w) with vw = 7/5: the proof needs the tangent, and the true one."""
+    f = ef.Objective(ef.MLP([1, 1, 1], activation="identity", bias=False), [[1.0], [2.0]], [1.0, 3.0])
+    theta = np.array([2.0, 0.7])
+    eigenvalues, vectors = np.linalg.eigh(f.hessian(theta))
+    tangent = np.array([[2.0], [-0.7]])
+    found = certify_modulo(f, theta, eigenvalues[1:], vectors[:, 1:], tangent)
+    assert found is not None
+    assert (found.index, found.symmetries) == (0, 1)
+    assert found.curvature == pytest.approx(eigenvalues[1], rel=1e-6)
+    with mpmath.workdps(50):  # the zero of ∇f on the line θ + s·v: (2 + s v_0)(0.7 + s v_1) = 7/5
+        first, second = (mpmath.mpf(float(v)) for v in vectors[:, 1])
+        s = mpmath.findroot(
+            lambda s: (2 + s * first) * (mpmath.mpf(0.7) + s * second) - mpmath.mpf(7) / 5, 0, tol=1e-40
+        )
+        assert abs(s) <= mpmath.mpf(found.radius) < mpmath.mpf(10) ** -13
+    across = np.array([[0.7], [2.0]])  # this lies in the subspace itself
+    assert certify_modulo(f, theta, eigenvalues[1:], vectors[:, 1:], across) is None
+    assert certify_modulo(f, theta, eigenvalues[:0], vectors[:, :0], np.eye(2)) is None

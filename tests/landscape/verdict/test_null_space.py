@@ -50,6 +50,11 @@ def test_baldi_and_hornik(m: int) -> None:
             best = chosen == tuple(range(p))
             assert verdict.kind == ("degenerate" if best else "strict saddle")
             assert verdict.is_local_minimum == best
+            assert verdict.certified
+            assert verdict.certificate is not None
+            assert verdict.certificate.index == verdict.index
+            assert verdict.certificate.symmetries == p * p
+            assert verdict.certificate.radius < 1e-9
 
 
 def test_the_zero_network_of_three_layers() -> None:
@@ -90,8 +95,10 @@ def test_the_scales_of_relu_units() -> None:
     assert (found.dimension, found.unexplained) == (2, 0)
     assert found.causes == {"the scales of ReLU units": 2}
     verdict = ef.classify(f, [2.0, -3.0, up / 2, -down / 3])
-    assert verdict.kind == "degenerate"
+    assert (verdict.kind, verdict.certified) == ("degenerate", True)
     assert "a minimum, but not a strict one" in verdict.reason
+    assert verdict.certificate is not None
+    assert verdict.certificate.symmetries == 2
 
 
 def test_dead_units() -> None:

@@ -12,8 +12,10 @@ from etaflow.landscape.identity import symmetry_distance
 from etaflow.landscape.minima.kinks import settle
 from etaflow.landscape.verdict import reasons
 from etaflow.landscape.verdict.certificate import certify as prove
+from etaflow.landscape.verdict.certificate import certify_modulo
 from etaflow.landscape.verdict.evidence import walk
 from etaflow.landscape.verdict.infinity import followed_ray, separable_ray
+from etaflow.landscape.verdict.invariances import symmetry_tangents
 from etaflow.landscape.verdict.kinks import find_kinks, near_a_kink
 from etaflow.landscape.verdict.lower_bound import loss_lower_bound
 from etaflow.landscape.verdict.null_space import explain
@@ -33,6 +35,7 @@ from etaflow.landscape.verdict.valley import falling_null_direction
 if TYPE_CHECKING:
     from etaflow._checks import FloatArray
     from etaflow.landscape.minima.kinks import Settled
+    from etaflow.landscape.verdict.balls import Array
     from etaflow.landscape.verdict.certificate import Certificate
     from etaflow.landscape.verdict.evidence import Evidence
     from etaflow.landscape.verdict.infinity import Ray
@@ -51,6 +54,9 @@ BEYOND = 1e-3
 
 ASIDE = 0.1
 """A stationary point at kinks with the same f may be so far, in units of 1 + ‖θ‖."""
+
+DEPENDENT = 1e-8
+"""Tangents whose pivot is less than this share of the first are dependent."""
 
 SETTLING = 10**7
 """A kink near by is sought for up to so many multiplications for one Newton matrix."""
@@ -131,9 +137,17 @@ class Case:
         evidence = self.evidence
         if not (self.certify and evidence.complete):
             return None
-        if np.abs(evidence.eigenvalues).min() <= evidence.eigenvalue_rounding:
+        theta, values, vectors = evidence.theta, evidence.eigenvalues, evidence.vectors
+        if np.abs(values).min() > evidence.eigenvalue_rounding:
+            found = prove(self.objective, theta, values, vectors)
+            if found is not None:
+                return found
+        zero = np.abs(values) <= self.zero
+        orbit = symmetry_tangents(self.objective, np.asarray(theta, np.float64))
+        tangents = _independent(np.asarray(orbit, np.float64), vectors[:, zero])
+        if tangents is None:
             return None
-        return prove(self.objective, evidence.theta, evidence.eigenvalues, evidence.vectors)
+        return certify_modulo(self.objective, theta, values[~zero], vectors[:, ~zero], tangents)
 
     @cached_property
     def kinks(self) -> Kinks | None:
@@ -191,7 +205,7 @@ class Case:
             if proved or fall > evidence.value_rounding:
                 reason = reasons.saddle(evidence, self.zero, fall, certificate)
                 return self._make(SADDLE, reason, direction, certified=proved, null_space=self._null_space())
-        elif certificate is not None or evidence.lowest > self.zero:
+        elif (certificate is not None and certificate.symmetries == 0) or evidence.lowest > self.zero:
             reason = reasons.minimum(evidence, self.zero, certificate)
             return self._make(MINIMUM, reason, certified=certificate is not None)
         return self._degenerate()
@@ -205,8 +219,12 @@ class Case:
             return self._make(DEGENERATE, reasons.degenerate(self.evidence, self.zero, None, None, best=self.best))
         found = falling_null_direction(self.objective, self.evidence, null_space)
         reason = reasons.degenerate(self.evidence, self.zero, null_space, found, best=self.best)
+        certificate = self.certificate
+        proved = certificate is not None and certificate.index == 0
+        if certificate is not None and proved:
+            reason = reasons.minimum_modulo(certificate, null_space)
         direction = None if found is None else found.direction
-        return self._make(DEGENERATE, reason, direction, null_space=null_space, fall=found)
+        return self._make(DEGENERATE, reason, direction, certified=proved, null_space=null_space, fall=found)
 
     def _null_space(self) -> NullSpace | None:
         if not self.evidence.complete:
@@ -254,7 +272,7 @@ class Case:
             direction=direction,
             distances=distances,
             profile=profile,
-            certificate=self.certificate if kind in {MINIMUM, SADDLE} else None,
+            certificate=self.certificate if kind in {MINIMUM, SADDLE, DEGENERATE} else None,
             kinks=self.kinks,
             settled=parts.get("settled"),
             null_space=parts.get("null_space"),
@@ -268,3 +286,15 @@ class Case:
         steps = np.concatenate([[0.0], np.geomspace(1e-8, 1e3 if far else 1.0, 89 if far else 65)])
         distances = (self.size * steps).astype(self.objective.dtype)
         return distances, self.objective.value(self.evidence.theta + distances[:, None] * direction)
+
+
+def _independent(tangents: Array, basis: FloatArray) -> Array | None:
+    # As many tangents as the null space has dimensions; None if they do not span it, or there is none.
+    from scipy.linalg import qr  # noqa: PLC0415 - slow to import
+
+    count = basis.shape[1]
+    if not 0 < count <= tangents.shape[1]:
+        return None
+    _, triangle, order = qr(basis.T @ tangents, mode="economic", pivoting=True)
+    sizes = np.abs(np.diag(triangle))
+    return np.asarray(tangents[:, order[:count]]) if sizes[-1] > DEPENDENT * sizes[0] else None

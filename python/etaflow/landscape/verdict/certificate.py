@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etaflow.landscape.verdict.balls import GROW, Ball
+from etaflow.landscape.verdict.balls import GROW, Ball, joined
 from etaflow.landscape.verdict.derivatives import enclosable, enclose_gradient, enclose_hessian
 
 if TYPE_CHECKING:
@@ -40,12 +40,18 @@ class Certificate:
         The number of negative eigenvalues: 0 at a minimum.
     box : ndarray, shape (d,)
         The half-widths of the box, in the coordinates of the Hessian's approximate eigenvectors.
+    symmetries : int, default 0
+        The dimension of the continuous symmetries that were divided out. If it is not 0, the theorem is about f on the
+        affine subspace through θ that crosses the orbits, spanned by the eigenvectors of the other eigenvalues:
+        "exactly one" and "no eigenvalue nearer to 0" hold there, and θ* is a stationary point of f itself, a local
+        minimum if the index is 0.
     """
 
     radius: float
     curvature: float
     index: int
     box: Array
+    symmetries: int = 0
 
 
 def certify(
@@ -94,6 +100,47 @@ def certify(
             if not np.isfinite(hessian.rad).all():
                 return None
     return None
+
+
+def certify_modulo(
+    objective: Objective, theta: FloatArray, eigenvalues: FloatArray, vectors: FloatArray, tangents: Array
+) -> Certificate | None:
+    r"""Try to prove that a stationary point is near θ that is degenerate by symmetries only.
+
+    Let S be the affine subspace θ + span V of the k eigenvectors whose eigenvalues are not 0, and T(θ) the tangents of
+    the orbits, linear in θ. `certify` proves a zero θ* of Vᵀ∇f in S. If (V, T(θ*)) is regular, orbits through S near θ*
+    fill a neighbourhood, so that f there is what it is on S; and as T(θ*)ᵀ∇f(θ*) = 0 by the symmetry, ∇f(θ*) = 0.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    theta : ndarray, shape (d,)
+        The point.
+    eigenvalues : ndarray, shape (k,)
+        Those of ∇²f(θ) that are not 0, approximately.
+    vectors : ndarray, shape (d, k)
+        Their eigenvectors in columns, approximately.
+    tangents : ndarray, shape (d, d − k)
+        T(θ): exact symmetries only, whose entries are entries of θ up to their signs, or constants.
+
+    Returns
+    -------
+    Certificate or None
+        None if nothing could be proved.
+    """
+    found = certify(objective, theta, eigenvalues, vectors) if eigenvalues.size else None
+    if found is None:
+        return None
+    square = joined([Ball.exact(vectors), Ball(tangents, np.full_like(tangents, found.radius))], axis=1)
+    try:
+        inverse = np.linalg.inv(square.mid)
+    except np.linalg.LinAlgError:
+        return None
+    rest = (np.eye(len(theta)) - Ball.exact(inverse) @ square).largest
+    if not (rest.sum(axis=1) * GROW < 1).all():
+        return None
+    return replace(found, symmetries=tangents.shape[1])
 
 
 def _krawczyk(frame: Ball, turned: Ball, scale: Array, step: Array, box: Array) -> Certificate | None:

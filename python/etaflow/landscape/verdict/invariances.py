@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from etaflow.problem.objective import Objective
 
 LINEAR = "units that are linear on the data"
+IDLE = "units without leaving weights"
 
 
 def invariant_directions(
@@ -57,6 +58,34 @@ def invariant_directions(
         yield from _common_shift(net, theta)
     if fitted:
         yield from _perfect_fit(objective, evidence, bound)
+
+
+def symmetry_tangents(objective: Objective, theta: FloatArray) -> FloatArray:
+    """Return the tangents of θ's orbit under the continuous symmetries that hold for whatever inputs.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective.
+    theta : ndarray, shape (d,)
+        The point.
+
+    Returns
+    -------
+    ndarray, shape (d, m)
+        In columns, not independent in general. Their entries are entries of θ up to the sign, or 0 and 1.
+    """
+    if objective.l2:
+        return np.zeros((len(theta), 0))
+    net = objective.net
+    found = [direction for cause, direction in _symmetries(net, theta) if cause != IDLE]
+    if objective.loss == "softmax":
+        found += [direction for _, direction in _common_shift(net, theta)]
+    for layer, activation in enumerate(net.activations[:-1]):
+        if activation.name == "identity":
+            ones = np.ones((1, net.widths[layer + 1]))
+            found += [direction for _, direction in _linear(net, theta, layer, ones)]
+    return np.array(found).reshape(len(found), len(theta)).T
 
 
 def _symmetries(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:
@@ -120,7 +149,7 @@ def _entering(net: MLP, theta: FloatArray, layer: int, unit: int) -> Iterator[tu
             b[unit] = 1
         else:
             w[unit, column] = 1
-        yield "units without leaving weights", direction
+        yield IDLE, direction
 
 
 def _dependent(net: MLP, theta: FloatArray, layer: int, state: FloatArray) -> Iterator[tuple[str, FloatArray]]:

@@ -35,6 +35,20 @@ def minimum(evidence: Evidence, zero: float, certificate: Certificate | None) ->
     )
 
 
+def minimum_modulo(certificate: Certificate, null_space: NullSpace) -> str:
+    """Return why a degenerate point is a proved minimum.
+
+    Returns
+    -------
+    str
+        A clause.
+    """
+    return (
+        f"stationary, with {null_space}; a minimum, but not a strict one: proved in interval arithmetic, within {certificate.radius:.2g}, "
+        f"and strict but for the {certificate.symmetries} dimensions of the network's symmetries"
+    )
+
+
 def saddle(evidence: Evidence, zero: float, fall: float, certificate: Certificate | None) -> str:
     """Return why a point is a strict saddle.
 

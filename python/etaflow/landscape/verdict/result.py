@@ -43,8 +43,8 @@ class Verdict:
     reason : str
         Why, in words, with the numbers.
     certified : bool
-        Whether the kind is proved, roundings included: a minimum or a strict saddle within `certificate.radius` of θ; a
-        fall for ever along `ray`.
+        Whether the kind is proved, roundings included: a minimum or a strict saddle within `certificate.radius` of θ, at a
+        degenerate point a minimum that is strict but for the network's symmetries; a fall for ever along `ray`.
     theta : ndarray, shape (d,)
         The point.
     value, grad_norm : float
@@ -124,6 +124,8 @@ class Verdict:
         """
         if self.kind == DEGENERATE and self.null_space is not None:
             fitted = self.value - self.lower_bound <= 1e-12 * abs(self.value) + 1e-20
+            if self.certified:
+                return True
             rises = self.fall is None or self.fall.beyond_kink
             return self.index == 0 and rises and (self.null_space.unexplained == 0 or fitted)
         at_kinks = self.kind == KINK and self.settled is not None and self.settled.minimum
