@@ -127,6 +127,8 @@ EXAMPLES = """Examples:
 
 - `etaflow reproduce fleischmann-5.3 --data mnist --scale paper --out paper`: the thesis's own problem; hours
 
+- `etaflow reproduce fleischmann-5.1`: local minima and the number of neurons, a verdict on every end; a minute
+
 - `etaflow reproduce finnoff-3`: three networks, 1000 runs per step size; half a minute
 
 - `etaflow reproduce finnoff-4`: three networks, 50 000 runs per step size; less than a minute

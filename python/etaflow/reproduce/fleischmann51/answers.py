@@ -70,10 +70,16 @@ def are_minima(findings: Findings) -> Answer:
         f"Of {count(total)} ends, {count(at)} are at a local minimum (share {interval(low, high, '.3f')}, {percent(LEVEL)}), {count(kinked)} of them "
         f"on kinks, where ∇f does not exist. At {count(infinite)} all observations are on their right sides: scaling the last layer lowers f to 0, "
         f"so that they are no minimum, nor is there one near. From {count(endless)} f falls for ever along a ray, as some observations can be fitted ever better and "
-        f"none worse (a linear program finds it). From {count(falling)} more f falls by over 0.001 on the way down. "
+        f"none worse (a linear program finds it){_fall_of(findings, 'ray')}. From {count(falling)} more f falls by over 0.001 on the way down. "
         f"{count(findings.count('undecided'))} are undecided."
     )
     return Answer("Are the ends of the runs local minima?", word, sentence)
+
+
+def _fall_of(findings: Findings, kind: str) -> str:
+    parts = [(one.cost - verdict.lowest)[verdict.kind == kind] for one, verdict in findings.judged]
+    falls = np.concatenate(parts)
+    return f"; going on lowered f by {np.median(falls):.2g} in the median" if falls.size else ""
 
 
 def goes_on(findings: Findings) -> Answer:
