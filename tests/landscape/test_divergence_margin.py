@@ -183,7 +183,7 @@ def test_an_interrupt_keeps_what_is_done() -> None:
 
     with pytest.warns(RuntimeWarning, match="interrupted"):
         some = ef.divergence.stop_at_correct(
-            f, f.net.init(seed=1, runs=3), steps=20_000, step_size=0.5, factors=[1, 50_000], progress=stop
+            f, f.net.init(seed=1, runs=3), steps=20_000, step_size=0.5, factors=[1, 500_000], progress=stop
         )
     assert np.isfinite(some.angle[0]).all()
     assert np.isnan(some.angle[1:]).all()

@@ -30,7 +30,7 @@ FASTEST = 0.5
 SLOWEST_APPROACH = 0.25
 """The smallest p of an approach like t^−p whose limit counts as seen: over two decades half as much is then still to come as was seen."""
 
-ZOOMS, POINTS = 10, 9
+ZOOMS, POINTS = 14, 9
 """The grid is refined so often, with so many points for each parameter, twice as fine each time."""
 
 
@@ -144,11 +144,18 @@ MODELS = (
         lambda first, last: {"s": _shifts(first, last, 1 / 3)},
     ),
     Model(
-        "root of the logarithm",
+        "square root of the logarithm",
         LOG,
-        "a + b·log(1 + t/r)^q",
-        lambda t, q, r: np.log1p(t / r) ** q,
-        lambda _first, last: {"q": np.array([1 / 3, 1 / 2]), "r": np.geomspace(last * 1e-12, last / 10, 45)},
+        "a + b·log(1 + t/r)^½",
+        lambda t, r: np.log1p(t / r) ** (1 / 2),
+        lambda _first, last: {"r": np.geomspace(last * 1e-12, last / 10, 45)},
+    ),
+    Model(
+        "cube root of the logarithm",
+        LOG,
+        "a + b·log(1 + t/r)^⅓",
+        lambda t, r: np.log1p(t / r) ** (1 / 3),
+        lambda _first, last: {"r": np.geomspace(last * 1e-12, last / 10, 45)},
     ),
     Model(
         "power",
@@ -206,25 +213,15 @@ def fit(model: Model, blocks: Blocks) -> Fit | None:
     return _finished(model, blocks, best)
 
 
-def _unit(values: Array) -> float:
-    return float(values[values > 0].min())  # the smallest shift that is not 0
-
-
 def _spacing(name: str, values: Array) -> float:
-    if name == "q":  # a choice, not a number to be tuned
-        return 0.0
-    coordinates = np.arcsinh(values / _unit(values)) if name == "s" else np.log(values)
+    unit = values[values > 0].min()  # shifts are spaced like logarithms, but through 0
+    coordinates = np.arcsinh(values / unit) if name == "s" else np.log(values)
     return float(np.diff(coordinates).max())
 
 
 def _around(name: str, values: Array, centre: float, width: float) -> Array:
-    if width <= 0:
-        return np.array([centre])
-    steps = np.linspace(-width, width, POINTS)
-    if name == "s":
-        moved = _unit(values) * np.sinh(np.arcsinh(centre / _unit(values)) + steps)
-    else:
-        moved = centre * np.exp(steps)
+    steps, unit = np.linspace(-width, width, POINTS), values[values > 0].min()
+    moved = unit * np.sinh(np.arcsinh(centre / unit) + steps) if name == "s" else centre * np.exp(steps)
     return np.unique(np.clip(moved, values[0], values[-1]))
 
 
@@ -286,15 +283,14 @@ def _finished(model: Model, blocks: Blocks, best: dict[str, Any]) -> Fit:
 def _error_of_b(
     model: Model, blocks: Blocks, parameters: dict[str, float], columns: list[Array], b: float, rho: float
 ) -> float:
-    # in units of the residuals' standard deviation, from the derivatives by all parameters but q, a choice
+    # in units of the residuals' standard deviation, from the derivatives by all parameters
     if not parameters:
         return 0.0
     slopes = []
     for name, value in parameters.items():
-        if name != "q":
-            step = 1e-4 * (blocks.times[0] if name == "s" else value)
-            ends = [model.shape(blocks.times, *(parameters | {name: value + sign * step}).values()) for sign in (1, -1)]
-            slopes.append(b * (ends[0] - ends[1]) / (2 * step))
+        step = 1e-4 * (blocks.times[0] if name == "s" else value)
+        ends = [model.shape(blocks.times, *(parameters | {name: value + sign * step}).values()) for sign in (1, -1)]
+        slopes.append(b * (ends[0] - ends[1]) / (2 * step))
     x = whiten(np.stack(columns + slopes), rho).T
     scale = np.linalg.norm(x, axis=0)
     scale = np.where(scale > 0, scale, 1)

@@ -89,8 +89,8 @@ class Growth:
         str
             A few lines.
         """
-        rows = [f"{'law':22} {'ΔBIC':>8} {'held out':>9}"]
+        rows = [f"{'law':28} {'ΔBIC':>8} {'held out':>9}"]
         for fit in self.fits:
             held = self.held_out.get(fit.model.name, np.nan)
-            rows.append(f"{fit.model.name:22} {fit.bic - self.best.bic:8.1f} {held:9.2g}  {fit}")
+            rows.append(f"{fit.model.name:28} {fit.bic - self.best.bic:8.1f} {held:9.2g}  {fit}")
         return "\n".join([f"{self.kind}: {self.reason}", *rows])
