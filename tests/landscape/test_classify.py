@@ -186,6 +186,24 @@ def test_minima_at_kinks() -> None:
         assert (f.value(one.theta + steps) > one.value - 1e-13).all()
 
 
+def test_beside_a_minimum_at_kinks() -> None:
+    """10⁻⁷ away no pre-activation is 0, and ∇f is as large as anywhere; 10⁻³ away the point is not near any more."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(30, 2))
+    f = ef.Objective(ef.MLP([2, 2, 1], activation="leaky_relu"), x, generator.normal(size=30))
+    found = ef.find_minima(f, starts=4, seed=1).data
+    place = found["theta"].values[int(np.argmax(found["kinks"].values))]
+    step = generator.normal(size=f.num_params)
+    beside = ef.classify(f, place + 1e-7 * step)
+    assert beside.kind == "kink"
+    assert beside.kinks is None
+    assert beside.settled is not None
+    assert beside.settled.value == pytest.approx(float(f.value(place)), rel=1e-10)
+    assert beside.is_local_minimum
+    assert beside.grad_norm > 1e-3
+    assert ef.classify(f, place + 1e-3 * step).kind == "not stationary"
+
+
 def test_a_kink_that_does_not_hold() -> None:
     """At the start with zero biases an observation at 0 is on every kink; f still falls, and the verdict says how."""
     f = ef.Objective(ef.MLP([1, 3, 1], activation="relu"), [[0.0], [1.0], [-2.0]], [1.0, 0.5, -0.5])
