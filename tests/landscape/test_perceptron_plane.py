@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -164,3 +165,14 @@ def test_a_minimum_at_the_far_end_of_a_narrow_valley() -> None:
     assert np.abs(problem.gradient(far.x)).max() < 1e-6 * scale
     around = far.x + 100 * np.random.default_rng(0).normal(size=(300, 2))
     assert (problem.error(around) > float(problem.error(far.x))).all()
+
+
+def test_a_corner_that_only_an_exact_tie_refutes() -> None:
+    """Along (1, −1) the leading terms 2·4e^{−4t} − 8e^{−4t} cancel, and the next one is −16e^{−6t}: no sample nearby is below the limit."""
+    rows = [[-1.0, -2.0], [3.0, -2.0], [-1.0, 1.0], [2.0, 1.0], [3.0, -3.0]]
+    found = minima(Problem(rows, [1] * 5))
+    assert (1.0, 1.0, -1.0, 1.0, 1.0) not in {tuple(one.image) for one in found}
+    with mpmath.workdps(200):
+        for t in (3, 10, 30):
+            error = sum((1 - mpmath.tanh(t * (a - b))) ** 2 for a, b in rows)
+            assert float((error - 4) / mpmath.exp(-6 * t)) == pytest.approx(-16, rel=0.05)

@@ -95,7 +95,7 @@ class Minima:
     problem : Problem
         The problem.
     count : int
-        How many points of clos T𝒱 are local minima.
+        How many points of clos T𝒱 are local minima; with candidates that are not `Minimum.certified`, if `complete` is False.
     complete : bool
         Whether it is proved that each of them is one and that there is no other.
     rank : int

@@ -29,6 +29,9 @@ NARROWEST = 1e-11
 """Relative to its distance from 0, a box that is not wider is not divided again."""
 
 SMALLEST = 1e-30
+SINGULAR = 1e-14
+"""A matrix with largest entry 1 and a smaller determinant is not inverted."""
+
 PRECISE = 1e-13
 """Relative to its distance from 0, the box of a proved zero is not made narrower."""
 
@@ -196,14 +199,19 @@ def _krawczyk(pulls: Pulls, boxes: Interval, jacobian: Interval) -> tuple[Interv
 
 
 def _inverses(matrices: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
+    # Of 1 × 1 and 2 × 2 matrices; where there is none, the identity.
+    m = matrices.shape[1]
     sizes = np.abs(matrices).max(axis=(1, 2))
-    fine = np.isfinite(matrices).all(axis=(1, 2)) & (sizes > 0)
-    matrices = np.where(
-        fine[:, None, None], matrices / np.where(fine, sizes, 1.0)[:, None, None], np.eye(matrices.shape[1])
-    )
-    solvable = fine & (np.abs(np.linalg.det(matrices)) > 1e-14)
-    matrices = np.where(solvable[:, None, None], matrices, np.eye(matrices.shape[1]))
-    return np.linalg.inv(matrices) / np.where(solvable, sizes, 1.0)[:, None, None], solvable
+    fine = np.isfinite(sizes) & (sizes > 0)
+    scaled = np.where(fine[:, None, None], matrices / np.where(fine, sizes, 1.0)[:, None, None], np.eye(m))
+    if m == 1:
+        determinant, adjugate = scaled[:, 0, 0], np.ones_like(scaled)
+    else:
+        determinant = scaled[:, 0, 0] * scaled[:, 1, 1] - scaled[:, 0, 1] * scaled[:, 1, 0]
+        adjugate = np.stack([scaled[:, [1, 0], [1, 1]] * [1, -1], scaled[:, [1, 0], [0, 0]] * [-1, 1]], axis=1)
+    solvable = fine & (np.abs(determinant) > SINGULAR)
+    scales = np.where(solvable, determinant * sizes, 1.0)
+    return np.where(solvable[:, None, None], adjugate / scales[:, None, None], np.eye(m)), solvable
 
 
 def _halves(boxes: Interval, axis: Indices) -> Interval:
