@@ -207,7 +207,7 @@ def _log_rule(findings: Findings) -> Iterator[Claim]:
         "3, figure 5",
         f"gradient descent from {own.starts} starts, {own.steps} steps; trend of the smallest margin y·z, z the output unit's input",
         _word(bool((plateaus == 1).all())),
-        f"{solved.sum()} of {own.starts} runs learn XOR; a plateau within t^±0.1 in {(plateaus == 1).sum()} of them",
+        f"{solved.sum()} of {own.starts} runs learn XOR; a plateau within t^±0.1 in {(plateaus == 1).sum()} of them{_stuck(part['loss'][~solved])}",
     )
     gap = np.abs(slopes - QUARTER).max()
     yield Claim(
@@ -217,6 +217,12 @@ def _log_rule(findings: Findings) -> Iterator[Claim]:
         _word(bool(np.abs(slopes - 0.5).max() < gap)),
         f"b from {slopes.min():.4f} to {slopes.max():.4f}, at most {gap:.4f} from ¼",
     )
+
+
+def _stuck(losses: np.ndarray) -> str:
+    if not len(losses):
+        return ""
+    return f"; the others end with E from {losses.min():.5g} to {losses.max():.5g}"
 
 
 def _rule() -> Claim:
