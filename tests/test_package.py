@@ -41,8 +41,8 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="'etaflow' has no attribute 'perceptron'"):
-        _ = untyped(ef).perceptron
+    with pytest.raises(AttributeError, match="'etaflow' has no attribute 'attention'"):
+        _ = untyped(ef).attention
 
 
 def test_version_is_that_of_the_project() -> None:
