@@ -122,6 +122,10 @@ def test_two_units_that_are_on_for_all_observations() -> None:
     theta = ef.polish(f, [1.0, -0.3, 0.5, -0.2, 0.7, 0.6, 0.1]).theta
     found = null_space_of(f, theta)
     assert (found.dimension, found.unexplained) == (5, 0)
+    verdict = ef.classify(f, theta)
+    assert verdict.certified
+    assert verdict.certificate is not None
+    assert verdict.certificate.symmetries == 5
     linear = ef.Objective(ef.MLP([1, 2, 1], activation="identity"), x, [1.0, 2.5, 2.9, 5.2])
     found = null_space_of(linear, polished(linear))
     assert (found.dimension, found.unexplained) == (5, 0)
@@ -139,6 +143,7 @@ def test_units_that_are_on_and_off_together() -> None:
     found = null_space_of(f, np.concatenate([w, b, v, [c]]))
     assert (found.dimension, found.unexplained) == (4, 0)
     assert found.causes == {"the scales of ReLU units": 2, "units that are on and off together": 2}
+    assert ef.classify(f, np.concatenate([w, b, v, [c]])).certified
     # With one of them turned round, s(x) + s(−x) is constant: two scales, and a relation that has no name here.
     theta = np.array([1.0, -1.1, -0.5, 0.6, 0.9, -0.8, 0.1])
     features = np.column_stack([slope * x, slope, (1.25 - slope) * x, np.ones(7)])
@@ -160,6 +165,7 @@ def test_a_valley_that_leads_down_beyond_a_kink() -> None:
     assert got.kind == "degenerate"
     assert got.fall is not None
     assert got.fall.beyond_kink
+    assert got.certified  # a minimum all the same
     assert got.is_local_minimum
     assert "in a valley that leads down" in got.reason
     way = f.value(theta + np.linspace(0, got.fall.distance, 400)[:, None] * got.fall.direction)

@@ -143,11 +143,11 @@ class Case:
             if found is not None:
                 return found
         zero = np.abs(values) <= self.zero
-        orbit = symmetry_tangents(self.objective, np.asarray(theta, np.float64))
-        tangents = _independent(np.asarray(orbit, np.float64), vectors[:, zero])
+        fields, factor = symmetry_tangents(self.objective, np.asarray(theta, np.float64))
+        tangents = _independent(np.asarray(fields, np.float64), vectors[:, zero])
         if tangents is None:
             return None
-        return certify_modulo(self.objective, theta, values[~zero], vectors[:, ~zero], tangents)
+        return certify_modulo(self.objective, theta, values[~zero], vectors[:, ~zero], tangents, factor)
 
     @cached_property
     def kinks(self) -> Kinks | None:
@@ -222,7 +222,7 @@ class Case:
         certificate = self.certificate
         proved = certificate is not None and certificate.index == 0
         if certificate is not None and proved:
-            reason = reasons.minimum_modulo(certificate, null_space)
+            reason = reasons.minimum_modulo(certificate, null_space, found)
         direction = None if found is None else found.direction
         return self._make(DEGENERATE, reason, direction, certified=proved, null_space=null_space, fall=found)
 

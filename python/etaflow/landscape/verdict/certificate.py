@@ -103,13 +103,19 @@ def certify(
 
 
 def certify_modulo(
-    objective: Objective, theta: FloatArray, eigenvalues: FloatArray, vectors: FloatArray, tangents: Array
+    objective: Objective,
+    theta: FloatArray,
+    eigenvalues: FloatArray,
+    vectors: FloatArray,
+    tangents: Array,
+    factor: float = 1.0,
 ) -> Certificate | None:
     r"""Try to prove that a stationary point is near θ that is degenerate by symmetries only.
 
-    Let S be the affine subspace θ + span V of the k eigenvectors whose eigenvalues are not 0, and T(θ) the tangents of
-    the orbits, linear in θ. `certify` proves a zero θ* of Vᵀ∇f in S. If (V, T(θ*)) is regular, orbits through S near θ*
-    fill a neighbourhood, so that f there is what it is on S; and as T(θ*)ᵀ∇f(θ*) = 0 by the symmetry, ∇f(θ*) = 0.
+    Let S be the affine subspace θ + span V of the k eigenvectors whose eigenvalues are not 0, and T(θ) vector fields
+    along which f is constant, linear in θ. `certify` proves a zero θ* of Vᵀ∇f in S. If (V, T(θ*)) is regular, the flows
+    of these fields through S near θ* fill a neighbourhood, so that f there is what it is on S; and as T(θ*)ᵀ∇f(θ*) = 0,
+    also ∇f(θ*) = 0.
 
     Parameters
     ----------
@@ -122,7 +128,9 @@ def certify_modulo(
     vectors : ndarray, shape (d, k)
         Their eigenvectors in columns, approximately.
     tangents : ndarray, shape (d, d − k)
-        T(θ): exact symmetries only, whose entries are entries of θ up to their signs, or constants.
+        T(θ): their entries are constants, or entries of θ times a factor.
+    factor : float, default 1
+        A bound of these factors.
 
     Returns
     -------
@@ -132,7 +140,7 @@ def certify_modulo(
     found = certify(objective, theta, eigenvalues, vectors) if eigenvalues.size else None
     if found is None:
         return None
-    square = joined([Ball.exact(vectors), Ball(tangents, np.full_like(tangents, found.radius))], axis=1)
+    square = joined([Ball.exact(vectors), Ball(tangents, np.full_like(tangents, found.radius * factor * GROW))], axis=1)
     try:
         inverse = np.linalg.inv(square.mid)
     except np.linalg.LinAlgError:

@@ -60,8 +60,11 @@ def invariant_directions(
         yield from _perfect_fit(objective, evidence, bound)
 
 
-def symmetry_tangents(objective: Objective, theta: FloatArray) -> FloatArray:
-    """Return the tangents of θ's orbit under the continuous symmetries that hold for whatever inputs.
+def symmetry_tangents(objective: Objective, theta: FloatArray) -> tuple[FloatArray, float]:
+    """Return vector fields along which f is constant, for certain: at θ and at every point near with the same ReLUs on and off.
+
+    They are the continuous symmetries of the network, and what the pieces of ReLU and leaky ReLU add on the data: units that are
+    linear there, or on and off together, can be mixed, and dead ones changed at will.
 
     Parameters
     ----------
@@ -72,20 +75,37 @@ def symmetry_tangents(objective: Objective, theta: FloatArray) -> FloatArray:
 
     Returns
     -------
-    ndarray, shape (d, m)
-        In columns, not independent in general. Their entries are entries of θ up to the sign, or 0 and 1.
+    fields : ndarray, shape (d, m)
+        In columns, not independent in general. Their entries are 0, 1, or entries of θ times a factor.
+    factor : float
+        The largest factor.
     """
-    if objective.l2:
-        return np.zeros((len(theta), 0))
     net = objective.net
+    if objective.l2:
+        return np.zeros((len(theta), 0)), 1.0
     found = [direction for cause, direction in _symmetries(net, theta) if cause != IDLE]
     if objective.loss == "softmax":
         found += [direction for _, direction in _common_shift(net, theta)]
-    for layer, activation in enumerate(net.activations[:-1]):
-        if activation.name == "identity":
-            ones = np.ones((1, net.widths[layer + 1]))
-            found += [direction for _, direction in _linear(net, theta, layer, ones)]
-    return np.array(found).reshape(len(found), len(theta)).T
+    forward = Pass.run(objective, Ball.exact(theta), slice(0, objective.n)) if enclosable(objective) else None
+    factor = 1.0
+    for layer, activation in enumerate(net.activations[:-1] if forward is not None else ()):
+        if forward is None or activation.name not in HOMOGENEOUS:
+            continue
+        slopes = forward.slopes[layer].mid
+        sizes = np.abs(slopes[slopes != 0])
+        factor = max(factor, float(sizes.max() / sizes.min()), float(sizes.max())) if sizes.size else factor
+        found += [direction for _, direction in _linear(net, theta, layer, slopes)]
+        for unit in np.flatnonzero(~slopes.any(axis=0)):
+            found += [direction for _, direction in _entering(net, theta, layer, int(unit))]
+            found += list(_leaving(net, theta, layer, int(unit)))
+    return np.array(found).reshape(len(found), len(theta)).T, 1.01 * factor
+
+
+def _leaving(net: MLP, theta: FloatArray, layer: int, unit: int) -> Iterator[FloatArray]:
+    for row in range(net.widths[layer + 2]):
+        direction = np.zeros_like(theta)
+        net.layers(direction)[layer + 1][0][row, unit] = 1
+        yield direction
 
 
 def _symmetries(net: MLP, theta: FloatArray) -> Iterator[tuple[str, FloatArray]]:

@@ -35,7 +35,7 @@ def minimum(evidence: Evidence, zero: float, certificate: Certificate | None) ->
     )
 
 
-def minimum_modulo(certificate: Certificate, null_space: NullSpace) -> str:
+def minimum_modulo(certificate: Certificate, null_space: NullSpace, fall: Fall | None) -> str:
     """Return why a degenerate point is a proved minimum.
 
     Returns
@@ -45,7 +45,7 @@ def minimum_modulo(certificate: Certificate, null_space: NullSpace) -> str:
     """
     return (
         f"stationary, with {null_space}; a minimum, but not a strict one: proved in interval arithmetic, within {certificate.radius:.2g}, "
-        f"and strict but for the {certificate.symmetries} dimensions of the network's symmetries"
+        f"and strict but for the {certificate.symmetries} dimensions of the network's symmetries{_valley(fall)}"
     )
 
 
@@ -93,8 +93,11 @@ def degenerate(evidence: Evidence, zero: float, null_space: NullSpace | None, fa
         )
     if evidence.lowest < -zero:
         return f"{start}; f was not seen to fall along the eigenvector of {evidence.lowest:.2g}"
-    valley = f", in a valley that leads down: beyond a kink at {fall.distance:.2g} f falls" if fall is not None else ""
-    return f"{start}; {_along(evidence, null_space, best)}{valley}"
+    return f"{start}; {_along(evidence, null_space, best)}{_valley(fall)}"
+
+
+def _valley(fall: Fall | None) -> str:
+    return "" if fall is None else f", in a valley that leads down: beyond a kink at {fall.distance:.2g} f falls"
 
 
 def _along(evidence: Evidence, null_space: NullSpace, best: bool) -> str:
