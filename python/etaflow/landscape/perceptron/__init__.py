@@ -13,10 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from etaflow.landscape.perceptron.all_minima import Minima, Minimum, minima
+    from etaflow.landscape.perceptron.all_minima import Minima, minima
     from etaflow.landscape.perceptron.exponential import exponentially_many
     from etaflow.landscape.perceptron.family import bifurcation, fold, threshold
     from etaflow.landscape.perceptron.margin import Margin, largest_margin
+    from etaflow.landscape.perceptron.minimum import Minimum
     from etaflow.landscape.perceptron.problem import Problem, case
     from etaflow.landscape.perceptron.rule import Learned, perceptron_rule
     from etaflow.landscape.perceptron.separation import Separability, separability
@@ -48,7 +49,7 @@ _HOMES = {
     "Learned": "rule",
     "Margin": "margin",
     "Minima": "all_minima",
-    "Minimum": "all_minima",
+    "Minimum": "minimum",
     "Problem": "problem",
     "Separability": "separation",
     "Sigmoid": "sigmoid",

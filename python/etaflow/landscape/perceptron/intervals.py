@@ -54,7 +54,7 @@ class Interval:
     Attributes
     ----------
     low, high : ndarray
-        The ends, of the same shape; an end that nothing is known of is infinite.
+        The ends, of the same shape.
 
     Examples
     --------
@@ -93,8 +93,7 @@ class Interval:
             With equal ends where a fraction is a float.
         """
         array = np.asarray(values, dtype=object)
-        near = np.array([float(value) for value in array.ravel()], dtype=np.float64)
-        pairs = [_around(value, one) for value, one in zip(array.ravel(), near.tolist(), strict=True)]
+        pairs = [_around(value, float(value)) for value in array.ravel()]
         ends = np.array(pairs, dtype=np.float64).reshape(*array.shape, 2)
         return cls(ends[..., 0], ends[..., 1])
 
