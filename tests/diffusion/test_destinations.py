@@ -61,6 +61,13 @@ def test_no_rest_at_infinity() -> None:
     assert ends.complete
 
 
+def test_polishing_is_bounded_on_a_slope_that_falls_for_ever() -> None:
+    """log(1 + e^{−θ}) has no point of rest: θ grows by at most max_step in each of the steps of polishing, and counts as not at rest."""
+    f = ef.Objective(ef.MLP([1, 1], output="logistic", bias=False), [[1.0]], [1.0], loss="log")
+    assert np.isnan(rest(f, np.array([[-3.0]]), threads=None, polishing=3).theta).all()
+    assert rest(f, np.array([[-3.0]]), threads=None).theta[0, 0] > 27  # where the gradient is below 1e-12
+
+
 def test_rows_that_cannot_rest_do_not_disturb_the_others() -> None:
     places = np.array([[1e300], [5.0], [np.inf], [np.nan]])
     ends = rest(wells(), places, threads=None)

@@ -11,6 +11,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 import etaflow as ef
+from etaflow.diffusion import escape as module
+from etaflow.diffusion.destinations import rest
 from etaflow.theory import chain_exit_time, exit_exponent, mean_exit_time
 from two_wells import escape, gaussian_exit, negative, sgd_moves, shallow, wells
 
@@ -173,3 +175,27 @@ def test_the_exponent_over_the_saddle() -> None:
     assert got.fitted.value == pytest.approx(saddle, rel=0.1)
     assert got.predicted.rise < 0.1
     assert "where f rises 0.074 of what a quadratic does" in repr(got)
+
+
+def test_runs_that_are_driven_out_are_polished_for_less_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0], [1.0]], [-1.0, 1.0])  # f'' = 2: stable for η < 1
+    heard: list[int] = []
+
+    def spy(objective: Any, theta: Any, *, polishing: int, **options: Any) -> Any:
+        heard.append(polishing)
+        return rest(objective, theta, polishing=polishing, **options)
+
+    monkeypatch.setattr(module, "rest", spy)
+    options: dict[str, Any] = {"runs": 5, "leave": 1.5, "steps": 50}
+    ef.escape_times(f, [0.0], step_size=0.5, **options)
+    with pytest.warns(RuntimeWarning, match="runs are driven out"):
+        ef.escape_times(f, [0.0], step_size=[0.5, 1.2], **options)
+    assert heard == [1000, 100]
+
+
+def test_a_start_must_be_nearer_to_a_stationary_point_than_the_border() -> None:
+    f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0], [1.0]], [-1.0, 1.0])
+    with pytest.raises(
+        ValueError, match=r"theta_star must be nearer to a stationary point than leave = 1e-08 \(got one at .* 2e-08"
+    ):
+        ef.escape_times(f, [2e-8], step_size=0.1, runs=5, leave=1e-8, steps=5)

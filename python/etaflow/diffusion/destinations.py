@@ -37,6 +37,9 @@ EXPLICIT_STEPS, FLOW_STEPS = 10_000, 20_000
 EXPLICIT_SHARE, FLOW_SHARE = 0.4, 0.5
 """What the progress counts the explicit steps and all of the flow for; polishing is the rest."""
 
+POLISHING, SHORT_POLISHING = 1000, 100
+"""The most steps of polishing a point; the second where most runs are not expected near a point of rest. Beside one, tens are enough."""
+
 NEAR = 1e-4
 """Points so near, relative to 1 + ‖θ‖, with values that agree by `ALIKE`, are the same."""
 
@@ -73,7 +76,7 @@ class Rest:
     Attributes
     ----------
     theta : ndarray, shape (runs, d)
-        The stationary points, polished; NaN for a flow that did not come to rest.
+        The stationary points, polished; NaN for a flow that did not come to rest, or came to a slope that falls for ever.
     complete : bool
         False after Ctrl-C.
     """
@@ -82,7 +85,14 @@ class Rest:
     complete: bool
 
 
-def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report: Report = _nobody) -> Rest:
+def rest(
+    objective: Objective,
+    theta: FloatArray,
+    *,
+    threads: int | None,
+    polishing: int = POLISHING,
+    report: Report = _nobody,
+) -> Rest:
     """Follow the gradient flow from each row until it is at rest, and polish the end.
 
     Parameters
@@ -93,6 +103,8 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
         Where the noise is switched off; rows that are not finite do not come to rest.
     threads : int or None
         As in `descend`.
+    polishing : int, default 1000
+        The most steps of polishing a point.
     report : callable, optional
         Is told the part that is done.
 
@@ -134,6 +146,7 @@ def rest(objective: Objective, theta: FloatArray, *, threads: int | None, report
         polished = polish(
             objective,
             reached[still],
+            max_iterations=polishing,
             max_step=min(1.0, 0.1 * max(moved, NEAR)),
             progress=lambda part: report(FLOW_SHARE + (1 - FLOW_SHARE) * part),
         )

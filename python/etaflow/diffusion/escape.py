@@ -19,7 +19,7 @@ from etaflow._checks import (
     check_seed,
 )
 from etaflow.diffusion.barrier import exit_barrier
-from etaflow.diffusion.destinations import Rest, rest, tell_apart
+from etaflow.diffusion.destinations import POLISHING, SHORT_POLISHING, Rest, rest, tell_apart
 from etaflow.diffusion.escape_result import EscapeTimes, assemble
 from etaflow.diffusion.exits import NOT_BEGUN, Exits, Settings, Watch
 from etaflow.diffusion.stationary import stability_threshold
@@ -92,8 +92,9 @@ def escape_times(
     seed : int, default 0
         As in `descend`.
     destinations : bool, default True
-        Whether to find where the runs that left would come to rest without noise: by the gradient flow, then `etaflow.polish`, which
-        takes milliseconds a run for a dozen parameters and seconds for several hundred.
+        Whether to find where the runs that left would come to rest without noise: by the gradient flow, then `etaflow.polish`. For a
+        dozen parameters that takes some 20 milliseconds a run, for several hundred seconds; a run that does not come to
+        rest costs a hundred times as much, or ten times where runs are driven out (see below) and polishing ends after 100 steps.
     level : float, default 0.95
         The confidence level of every interval.
     threads : int, optional
@@ -160,7 +161,8 @@ def escape_times(
     bar = Progress(progress, settings.total)
     theta, test = _check_start(objective, theta_star)
     rule = _check_leave(leave, float(objective.value(theta)))
-    _warn(objective, theta, test, settings)
+    _check_nearness(test, rule)
+    polishing = SHORT_POLISHING if _are_driven_out(objective, theta, test, settings) else POLISHING
     barriers = [exit_barrier(objective, theta, leave=rule, gradient_noise=kind) for kind in settings.noises]
     of_batches = [
         [one._replace(exponent=b * one.exponent, crowd=one.crowd / b) for one in barriers] for b in settings.batch_sizes
@@ -173,7 +175,13 @@ def escape_times(
         ends = Rest(np.full_like(rows, np.nan), complete=not destinations)
         if destinations and exits.complete:
             with suppress(KeyboardInterrupt):
-                ends = rest(objective, rows, threads=threads, report=lambda part: report(share + (1 - share) * part))
+                ends = rest(
+                    objective,
+                    rows,
+                    threads=threads,
+                    polishing=polishing,
+                    report=lambda part: report(share + (1 - share) * part),
+                )
     basins, numbers = tell_apart(objective, theta, ends.theta)
     _say_if_interrupted(exits, ends)
     return assemble(rule, settings, exits, basins, numbers.reshape(exits.step.shape), np.array(of_batches), confidence)
@@ -239,21 +247,31 @@ def _check_leave(leave: Any, value: float) -> stopping.Rule:
     return leave
 
 
-def _warn(objective: Objective, theta: FloatArray, test: PointTest, settings: Settings) -> None:
+def _check_nearness(test: PointTest, rule: stopping.Rule) -> None:
+    if isinstance(rule, stopping.Leave) and not test.newton_step < rule.radius:
+        raise ValueError(
+            f"theta_star must be nearer to a stationary point than leave = {rule.radius:g} (got one at a distance of {test.newton_step:.3g} "
+            "by Newton's step): polish it, and see that it converged"
+        )
+
+
+def _are_driven_out(objective: Objective, theta: FloatArray, test: PointTest, settings: Settings) -> bool:
+    # With a warning if so.
     if test.verdict == SADDLE:
         text = f"theta_star is a strict saddle: {test.reason}; runs leave it without noise too"
         warnings.warn(text, RuntimeWarning, stacklevel=3)
-        return
+        return True
     largest = max(settings.step_sizes)
-    for batch in settings.batch_sizes:
-        threshold = _threshold(objective, theta, test, batch)
-        if largest > threshold:
-            warnings.warn(
-                f"step_size {largest:g} is beyond {threshold:.3g}, where SGD with batch_size {batch} stops being stable in mean square "
-                "at theta_star: runs are driven out, not lifted out by chance",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+    thresholds = {batch: _threshold(objective, theta, test, batch) for batch in settings.batch_sizes}
+    unstable = {batch: threshold for batch, threshold in thresholds.items() if largest > threshold}
+    for batch, threshold in unstable.items():
+        warnings.warn(
+            f"step_size {largest:g} is beyond {threshold:.3g}, where SGD with batch_size {batch} stops being stable in mean square "
+            "at theta_star: runs are driven out, not lifted out by chance",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return bool(unstable)
 
 
 def _threshold(objective: Objective, theta: FloatArray, test: PointTest, batch_size: int) -> float:
