@@ -94,11 +94,12 @@ def certify(
         for factor in LADDER:
             box = factor * step + 1e-300
             hessian = enclose_hessian(objective, Ball(place, np.abs(frame.mid) @ box * GROW))
-            found = _krawczyk(frame, frame.T @ (hessian @ frame), scale, step, box)
-            if found is not None:
-                return found
-            if not np.isfinite(hessian.rad).all():
-                return None
+            turned = frame.T @ (hessian @ frame)
+            shrunk = (np.eye(len(scale)) - turned / scale[:, None]).largest @ box * GROW
+            if not (shrunk < box).all():
+                return None  # in a larger box the Hessian is known even less
+            if ((step + shrunk) * GROW < box).all():
+                return _theorem(frame, turned, scale, (step + shrunk) * GROW, box)
     return None
 
 
@@ -151,13 +152,10 @@ def certify_modulo(
     return replace(found, symmetries=tangents.shape[1])
 
 
-def _krawczyk(frame: Ball, turned: Ball, scale: Array, step: Array, box: Array) -> Certificate | None:
-    size = len(scale)
-    contraction = (np.eye(size) - turned / scale[:, None]).largest
-    image = (step + contraction @ box * GROW) * GROW
-    gaps = turned.smallest[np.arange(size), np.arange(size)] - _off_diagonal(turned.largest)
-    curvature = float(gaps.min())
-    if not ((image < box).all() and curvature > 0):
+def _theorem(frame: Ball, turned: Ball, scale: Array, image: Array, box: Array) -> Certificate | None:
+    places = np.arange(len(scale))
+    curvature = float((turned.smallest[places, places] - _off_diagonal(turned.largest)).min())
+    if not curvature > 0:
         return None
     stretch = float((frame.T @ frame).largest.sum(axis=1).max()) * GROW  # ‖V‖₂²
     radius = np.sqrt(stretch) * np.linalg.norm(image) * GROW
