@@ -222,7 +222,8 @@ def _log_rule(findings: Findings) -> Iterator[Claim]:
 def _stuck(losses: np.ndarray) -> str:
     if not len(losses):
         return ""
-    return f"; the others end with E from {losses.min():.5g} to {losses.max():.5g}"
+    low, high = (f"{value:.4g}" for value in (losses.min(), losses.max()))
+    return f"; the others end with E = {low}" + (f" to {high}" if high != low else "")
 
 
 def _rule() -> Claim:
