@@ -10,9 +10,9 @@ import pytest
 from scipy.optimize import linprog, minimize_scalar
 
 import etaflow as ef
+from etaflow.landscape.minima.freedom import constant_directions
 from etaflow.landscape.minima.glide import glide
 from etaflow.landscape.minima.kinks import settle
-from etaflow.landscape.minima.onesided import shares
 from etaflow.landscape.minima.orbits import across
 from etaflow.landscape.minima.piecewise import Piecewise
 from etaflow.landscape.minima.recession import recession
@@ -164,17 +164,31 @@ def test_units_that_see_all_data_on_one_side_share_their_work() -> None:
     """Predictions on the data do not change, to first order, along the tangents; with two such units there are more."""
     f = circles(3)
     theta = np.random.default_rng(3).normal(size=f.num_params)
+    pieces = Piecewise(f)
+
+    def tangents() -> Array:
+        slopes = pieces.slopes(pieces.inputs(theta))
+        return constant_directions(pieces, theta, slopes, [np.zeros((100, 3), bool)])
+
+    assert tangents().shape == (f.num_params, 3)  # rescaling
     (_, b), _ = f.net.layers(theta)
     assert b is not None
-    b[:2] = 40.0, -40.0
-    pieces = Piecewise(f)
-    slopes = pieces.slopes(pieces.inputs(theta))
-    tangents = shares(f, theta, slopes)
-    assert tangents.shape == (
-        f.num_params,
-        2 * 4 + 1 - 3,
-    )  # (w, b, v) of two units and b', less the 3 numbers of a linear function
+    b[:] = 40.0, -40.0, 0.0
+    found = tangents()
+    # Less one for each number that the data see: the 3 of a linear function, and the third unit's 3.
+    assert found.shape == (f.num_params, 13 - 3 - 3)
     step = 1e-6
-    for tangent in tangents.T:
+    for tangent in found.T:
         change = f.net.predict(theta + step * tangent, f.x) - f.net.predict(theta, f.x)
-        assert np.abs(change).max() < 200 * step**2 * 100
+        assert np.abs(change).max() < 2e4 * step**2
+    penalised = ef.Objective(f.net, f.x, f.y, loss="log", l2=0.1)
+    slopes = pieces.slopes(pieces.inputs(theta))
+    assert constant_directions(Piecewise(penalised), theta, slopes, [np.zeros((100, 3), bool)]).shape == (13, 0)
+
+
+def test_a_place_where_the_rank_drops_is_no_continuum() -> None:
+    """At w = v = 0 the product vw has rank 0, beside it 1: nothing is said about the directions."""
+    f = ef.Objective(ef.MLP([1, 1, 1], activation="leaky_relu", bias=False), [[1.0]], [1.0])
+    pieces = Piecewise(f)
+    found = constant_directions(pieces, np.array([0.0, 0.0]), [np.ones((1, 1))], [np.zeros((1, 1), bool)])
+    assert found.shape == (2, 0)

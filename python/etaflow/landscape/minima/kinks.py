@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etaflow.landscape.minima.onesided import shares
+from etaflow.landscape.minima.freedom import constant_directions
 from etaflow.landscape.minima.orbits import across
 from etaflow.landscape.minima.piecewise import Piecewise, is_piecewise
 from etaflow.landscape.minima.recession import recession
@@ -161,15 +161,15 @@ def _judge(
         (slope[kink] > low + margin).all() and (slope[kink] < 1 - margin).all() and (up[0][kink] > 0).all()
         for slope, up, kink, low in zip(slopes, sensitivities, kinks, pieces.low, strict=True)
     )
-    free = shares(pieces.objective, theta, slopes)
-    basis = across(pieces.objective, theta, free)
+    free = constant_directions(pieces, theta, slopes, kinks)
+    basis, rescaled = across(pieces.objective, theta, free), d - across(pieces.objective, theta).shape[1]
     lowest, rounding = _curvature(matrix[:d, :d], matrix[d:, :d], basis)
     residual = float(np.linalg.norm(gradient[0]))
     number = sum(int(one.sum()) for one in kinks)
     value = float(pieces.objective.value(theta))
     flat_but_bounded = margin < 0 and recession(pieces.objective, theta) is None
     is_minimum = bool(inside and (lowest > rounding or flat_but_bounded))
-    return Settled(theta, value, residual, number, lowest, rounding, free.shape[1] == 0, is_minimum)
+    return Settled(theta, value, residual, number, lowest, rounding, free.shape[1] <= rescaled, is_minimum)
 
 
 def _is_convex(objective: Objective, theta: FloatArray) -> bool:

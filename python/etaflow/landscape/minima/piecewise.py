@@ -166,12 +166,8 @@ class Piecewise:
             ∂f/∂a of the hidden units, whose sign says which way a kink bends f.
         """
         objective, layers = self.objective, self._layers(theta)
-        outputs, inputs = [np.asarray(objective.x, np.float64)[None]], []
-        for (w, b), slope in zip(layers, slopes, strict=False):
-            inputs.append(outputs[-1] @ np.swapaxes(w, 1, 2) + b[:, None])
-            outputs.append(slope * inputs[-1])
-        w, b = layers[-1]
-        delta = self._residual(outputs[-1] @ np.swapaxes(w, 1, 2) + b[:, None])
+        outputs, inputs = self._forward(layers, slopes)
+        delta = self._residual(inputs.pop())
         parts: list[Array] = []
         sensitivities: list[Array] = []
         for layer in range(len(layers) - 1, -1, -1):
@@ -218,6 +214,40 @@ class Piecewise:
             at = [z[:, kink] for z, kink in zip(inputs, kinks, strict=True)]
             out[:, columns] = np.concatenate([gradient, *at], axis=1).imag.T / STEP
         return out
+
+    def features(self, theta: FloatArray, slopes: list[Array], kinks: list[Array]) -> Array:
+        """Return the derivatives by θ of all that f and the kinks depend on: the output unit's inputs, and z at the kinks.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (d,)
+            The point.
+        slopes : list of ndarray, shape (n, d_ℓ)
+            By layer.
+        kinks : list of ndarray of bool, shape (n, d_ℓ)
+            Which units are at a kink, for which observations.
+
+        Returns
+        -------
+        ndarray, shape (n·d_L + k, d)
+            The Jacobian matrix, by a complex step.
+        """
+        moved = np.tile(theta.astype(np.complex128), (len(theta), 1)) + STEP * 1j * np.eye(len(theta))
+        _, inputs = self._forward(self._layers(moved), slopes)
+        parts = [inputs[-1].reshape(len(theta), -1)]
+        parts += [z[:, kink] for z, kink in zip(inputs, kinks, strict=False)]
+        derivatives: Array = np.concatenate(parts, axis=1).imag.T / STEP
+        return derivatives
+
+    def _forward(self, layers: list[tuple[Array, Array]], slopes: list[Array]) -> tuple[list[Array], list[Array]]:
+        # What enters each layer, and the inputs z of its units, the output layer's included.
+        outputs: list[Array] = [np.asarray(self.objective.x, np.float64)[None]]
+        inputs: list[Array] = []
+        for layer, (w, b) in enumerate(layers):
+            inputs.append(outputs[-1] @ np.swapaxes(w, 1, 2) + b[:, None])
+            if layer < len(slopes):
+                outputs.append(slopes[layer] * inputs[-1])
+        return outputs, inputs
 
     def _layers(self, theta: Array) -> list[tuple[Array, Array]]:
         found, start, net = [], 0, self.objective.net
