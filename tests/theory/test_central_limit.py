@@ -174,6 +174,18 @@ def test_networks_with_kinks_have_no_predicted_mean() -> None:
     assert set(found.rates) == {"covariance", "mean", "skewness", "kolmogorov"}
 
 
+def test_finite_runs_that_explode_are_told() -> None:
+    """f = θ² with residuals ±1: a step of 1.25 multiplies θ by −1.5, and ten of them by 57.7."""
+    objective = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0], [1.0]], [-1.0, 1.0])
+    with pytest.warns(RuntimeWarning) as caught:
+        ef.theory.central_limit(objective, [1.0], t=12.5, step_sizes=[1.25], runs=500)
+    messages = [str(one.message) for one in caught]
+    assert "beyond 2/λ_max(∇²f) = 1 on the way" in messages[0]
+    assert "runs with step size 1.25 got up to" in messages[1]
+
+
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.* but exploded:RuntimeWarning")
 def test_runs_that_diverge_are_left_out() -> None:
     net = ef.MLP([1, 1, 1], activation="identity", bias=False)
     objective = ef.Objective(net, [[1.0], [3.0], [0.5]], [1.0, -1.0, 2.0])

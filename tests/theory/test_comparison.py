@@ -139,6 +139,8 @@ def test_rates_of_a_quadratic() -> None:
 # --- promises ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.* but exploded:RuntimeWarning")
 def test_runs_that_diverge_are_left_out() -> None:
     x = np.array([[0.5], [0.5], [0.5], [3.0]])
     f = ef.Objective(ef.MLP([1, 1, 1], activation="identity", bias=False), x, x[:, 0])
@@ -149,6 +151,19 @@ def test_runs_that_diverge_are_left_out() -> None:
     assert found.threshold == 0.01
 
 
+def test_finite_runs_that_explode_are_told() -> None:
+    """Losses θ² and 9θ²: a step of 0.15 multiplies θ by 0.7 or −1.7, so by more than 1 in the mean square, but batch training's by −½."""
+    f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0], [3.0]], [0.0, 0.0])
+    with pytest.warns(
+        RuntimeWarning, match=r"(\d+) of 200 runs with step size 0.15 got up to .* but exploded"
+    ) as caught:
+        found = ef.theory.compare(f, [1.0], t=6.0, step_sizes=[0.15], tolerance=0.1, runs=200, quantity="theta")
+    told = int(str(caught[0].message).split(" of ", maxsplit=1)[0])
+    assert len(caught) == 1
+    assert 0 < told == int((found.data.difference > 10).sum())
+
+
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
 def test_batch_training_that_diverges_is_an_error() -> None:
     f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0]], [1.0])
     with pytest.raises(ValueError, match=r"step_sizes must not let batch training diverge \(got 40, at step \d+\)"):

@@ -84,6 +84,7 @@ def test_the_parts_add_up_at_least_to_the_whole() -> None:
     assert (found["sup"] >= abs(found.sampling_sup - found.euler_sup) - 1e-12).all()
 
 
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
 def test_the_supremum_of_the_polygon_is_between_the_two() -> None:
     # θ^η(t) of section 3 on a fine grid, whose supremum is a little below the true one.
     found, path, parts = small(step_sizes=[0.4, 0.2]).data, flow_of(CASE, 1.2), 50
@@ -100,6 +101,7 @@ def test_the_supremum_of_the_polygon_is_between_the_two() -> None:
             assert least * (1 - 1e-9) <= true <= least + gap
 
 
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
 def test_the_gap_is_the_bend_of_the_flow_and_counts_where_it_matters() -> None:
     found, path = small(step_sizes=[0.4, 0.2, 0.01]), flow_of(CASE, 1.2)
     times = np.linspace(0, 1.2, 2001)
@@ -272,6 +274,8 @@ def heavy_case(weight: float) -> ef.Objective:
     return ef.Objective(ef.MLP([1, 1, 1], activation="identity", bias=False), x, x[:, 0])
 
 
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.* but exploded:RuntimeWarning")
 def test_runs_that_diverge_are_left_out() -> None:
     f = heavy_case(3.0)
     options: dict[str, Any] = {"t": 8.0, "runs": 200, "deltas": [0.5]}
@@ -286,6 +290,27 @@ def test_runs_that_diverge_are_left_out() -> None:
     assert found.power is not None
 
 
+def test_finite_runs_that_explode_are_told() -> None:
+    """f = θ²: a step of 1.25 multiplies θ by −1.5, beyond 2/f'' = 1, and ten of them by 57.7, while the flow e^{−2t} stays below 1."""
+    f = ef.Objective(ef.MLP([1, 1], bias=False), [[1.0]], [0.0])
+    with pytest.warns(RuntimeWarning) as caught:
+        found = ef.theory.deviation(f, [1.0], t=12.5, step_sizes=[1.25, 0.125], runs=3)
+    assert [str(one.message).split(":")[0] for one in caught] == [
+        "step_sizes 1.25 are beyond 2/λ_max(∇²f) = 1 on the way, where gradient descent itself is unstable",
+        "3 of 3 runs with step size 1.25 got up to 58 away, more than 10 times the size 1 of θ there",
+    ]
+    assert {one.filename for one in caught} == {__file__}
+    assert found.data["sup"].values[0, 0, -1] == pytest.approx(1.5**10, rel=1e-9)
+
+
+def test_one_step_size_need_not_be_a_list() -> None:
+    f, _, _ = linear_case()
+    one = ef.theory.deviation(f, [0.1, 0.2], t=1.0, step_sizes=0.1, runs=5)
+    several = ef.theory.deviation(f, [0.1, 0.2], t=1.0, step_sizes=[0.1], runs=5)
+    assert one.data.equals(several.data)
+
+
+@pytest.mark.filterwarnings("ignore:step_sizes .* are beyond:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:.* diverged and are left out:RuntimeWarning")
 def test_a_step_size_at_which_everything_diverges() -> None:
     found = ef.theory.deviation(heavy_case(6.0), [0.5, 0.5], t=8.0, step_sizes=[0.2, 0.01], runs=200, deltas=[0.5])
@@ -356,7 +381,7 @@ def test_progress_goes_from_0_to_1() -> None:
         ({"step_sizes": [0.1, 0.1]}, ValueError, "step_sizes must hold different positive numbers"),
         ({"step_sizes": [0.1, -0.1]}, ValueError, "step_sizes must hold different positive numbers"),
         ({"step_sizes": []}, ValueError, "step_sizes must hold different positive numbers"),
-        ({"step_sizes": 0.1}, ValueError, "step_sizes must have 1 dimension"),
+        ({"step_sizes": [[0.1]]}, ValueError, "step_sizes must have 0 or 1 dimensions"),
         ({"runs": 1}, ValueError, r"runs must be >= 2 \(got 1\)"),
         ({"runs": 2.0}, TypeError, "runs must be an integer"),
         ({"seed": -1}, ValueError, "seed must be >= 0"),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow._checks import (
-    check_float_array,
     check_int,
     check_positive_int,
     check_positive_number,
@@ -23,7 +22,17 @@ from etaflow.dynamics.flow import flow as follow
 from etaflow.dynamics.progress import Progress
 from etaflow.theory.gaussian_limit.comparison import GROUPS, Limit, compare
 from etaflow.theory.gaussian_limit.table import build, fit_rates
-from etaflow.theory.small_steps.working import BAR, check_start, check_steps, one_after_another, warn_of_diverged
+from etaflow.theory.small_steps.working import (
+    BAR,
+    LOOKS,
+    check_sizes,
+    check_start,
+    check_steps,
+    one_after_another,
+    warn_of_diverged,
+    warn_of_exploded,
+    warn_of_instability,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,7 +183,8 @@ def central_limit(
     Warns
     -----
     RuntimeWarning
-        If runs diverged: they are left out. Or after Ctrl-C: the result is of the step sizes that were finished.
+        If runs diverged: they are left out. If finite runs exploded, to more than 10 times the size of θ away: they count. If a step
+        size is beyond 2/λ_max(∇²f) on the way. Or after Ctrl-C: the result is of the step sizes that were finished.
 
     Examples
     --------
@@ -188,7 +198,7 @@ def central_limit(
     True
     """
     start, last = check_start(objective, theta0), check_positive_number("t", t)
-    sizes = check_float_array("step_sizes", step_sizes, ndim=1).astype(np.float64)
+    sizes = check_sizes(step_sizes)
     steps = check_steps("step_sizes", sizes, last)
     count = check_int("runs", runs, minimum=max(FEWEST, objective.num_params + 1))
     key, share = check_seed(seed), check_probability("level", level)
@@ -199,6 +209,9 @@ def central_limit(
     law = finished(fluctuations(objective, path, times=[last], rtol=PRECISION, method="dense", **noise))
     if not law.trace[0] > 0:
         raise ValueError("objective must have noise: the gradients of all observations are the same along the flow")
+    points = path(np.linspace(0, last, LOOKS))
+    warn_of_instability(objective, points, sizes)
+    size = float(np.linalg.norm(points, axis=1).max())
     smooth = has_third_derivatives(objective.net)
     shift = mean_shift(objective, path, np.array([last]), **noise)[0] if smooth else None
 
@@ -208,6 +221,7 @@ def central_limit(
         found = descend(objective, start, steps=int(steps[i]), step_size=float(sizes[i]), runs=numbers, **options)
         warn_of_diverged(sizes[i], found.status)
         theta = np.where((found.status == "finished")[:, None], found.theta, np.nan)
+        warn_of_exploded(sizes[i], theta - path.theta, size)
         return np.asarray((theta - path.theta) / np.sqrt(sizes[i]))
 
     samples = one_after_another(steps, ensemble, bar)

@@ -19,7 +19,16 @@ from etaflow.dynamics.descent import descend
 from etaflow.dynamics.progress import Progress
 from etaflow.problem.objective import Objective
 from etaflow.theory.small_steps.comparison_result import Comparison, conclude
-from etaflow.theory.small_steps.working import BAR, check_start, check_steps, one_after_another, warn_of_diverged
+from etaflow.theory.small_steps.working import (
+    BAR,
+    check_sizes,
+    check_start,
+    check_steps,
+    one_after_another,
+    warn_of_diverged,
+    warn_of_exploded,
+    warn_of_instability,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +108,8 @@ def compare(
     Warns
     -----
     RuntimeWarning
-        If runs diverged: they are left out. Or after Ctrl-C: the result is of the step sizes that were finished.
+        If runs diverged: they are left out. If finite runs exploded, to more than 10 times the size of θ away: they count. If a step
+        size is beyond 2/λ_max(∇²f) at the start. Or after Ctrl-C: the result is of the step sizes that were finished.
 
     Notes
     -----
@@ -122,7 +132,7 @@ def compare(
     if not isinstance(objective, Objective):
         raise TypeError(f"objective must be an Objective (got {objective!r})")
     start, last = check_start(objective, theta0), check_positive_number("t", t)
-    sizes = check_float_array("step_sizes", step_sizes, ndim=1).astype(np.float64)
+    sizes = check_sizes(step_sizes)
     steps = check_steps("step_sizes", sizes, last)
     limit, count, share = (
         check_positive_number("tolerance", tolerance),
@@ -148,6 +158,7 @@ def compare(
         numbers = range(i * count, (i + 1) * count)
         return _ends(objective, start, float(sizes[i]), int(steps[i]), numbers, report, options)
 
+    warn_of_instability(objective, start[None], sizes)
     ends = one_after_another(steps, end, bar)
     signed = np.array([_difference(objective, kind, places, *pair) for pair in ends])
     return conclude(sizes, signed, quantity=kind, tolerance=limit, level=share, seed=key)
@@ -170,6 +181,8 @@ def _ends(
     runs = descend(objective, start, steps=steps, step_size=eta, runs=numbers, progress=progress, **options)
     ended = np.where((runs.status == "finished")[:, None], runs.theta, np.nan)
     warn_of_diverged(eta, runs.status)
+    size = float(max(np.linalg.norm(start), np.linalg.norm(batch.theta[0])))
+    warn_of_exploded(eta, ended - batch.theta[0], size)
     return batch.theta[0], ended
 
 

@@ -14,7 +14,16 @@ from etaflow.problem.objective import Objective
 from etaflow.theory.small_steps.deviation_result import Deviation, build, powers
 from etaflow.theory.small_steps.gronwall import check_constants
 from etaflow.theory.small_steps.suprema import Ensemble, Suprema, measure
-from etaflow.theory.small_steps.working import BAR, check_start, check_steps, one_after_another, warn_of_diverged
+from etaflow.theory.small_steps.working import (
+    BAR,
+    check_sizes,
+    check_start,
+    check_steps,
+    one_after_another,
+    warn_of_diverged,
+    warn_of_exploded,
+    warn_of_instability,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,7 +146,8 @@ def deviation(
     Warns
     -----
     RuntimeWarning
-        If runs diverged: they are left out. Or after Ctrl-C: the result is of the step sizes that were finished.
+        If runs diverged: they are left out. If finite runs exploded, to more than 10 times the size of θ away: they count. If a step
+        size is beyond 2/λ_max(∇²f) on the way. Or after Ctrl-C: the result is of the step sizes that were finished.
 
     Notes
     -----
@@ -168,7 +178,7 @@ def deviation(
     if not isinstance(objective, Objective):
         raise TypeError(f"objective must be an Objective (got {objective!r})")
     start = check_start(objective, theta0)
-    last, sizes = check_positive_number("t", t), check_float_array("step_sizes", step_sizes, ndim=1).astype(np.float64)
+    last, sizes = check_positive_number("t", t), check_sizes(step_sizes)
     steps = check_steps("step_sizes", sizes, last)
     count, key, share = check_positive_int("runs", runs), check_seed(seed), check_probability("level", level)
     if count < 2:
@@ -180,6 +190,9 @@ def deviation(
     wanted = None if deltas is None else _check_deltas(deltas)
     path = _follow(objective, start, last, threads) if flow is None else _check_flow(flow, objective, start, last)
     levels = _deltas_of(path, start, grid) if wanted is None else wanted
+    points = path(np.append(0.0, grid))
+    warn_of_instability(objective, points, sizes)
+    size = float(np.linalg.norm(points, axis=1).max())
     ensembles = [
         Ensemble(eta, _steps_at(grid, eta), range(i * count, (i + 1) * count), key, batch, threads)
         for i, eta in enumerate(sizes.tolist())
@@ -188,6 +201,7 @@ def deviation(
     def of_step_size(i: int, report: bool | Callable[[float], Any]) -> Suprema:
         found = measure(objective, path, ensembles[i], report)
         warn_of_diverged(ensembles[i].step_size, found.status)
+        warn_of_exploded(ensembles[i].step_size, found.total[:, -1:], size)
         return found
 
     found = one_after_another(steps, of_step_size, bar)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,19 @@ if TYPE_CHECKING:
     from etaflow.problem.objective import Objective
 
 T = TypeVar("T")
+Array: TypeAlias = npt.NDArray[np.floating[Any]]
 
 BAR = 1000
 """How finely the bar is divided."""
+
+DENSE = 500
+"""Up to so many parameters a Hessian is formed for its largest eigenvalue."""
+
+LOOKS = 8
+"""Points of a path at which the largest curvature is taken."""
+
+EXPLODED = 10.0
+"""A run that is so many times the largest ‖θ‖ of its reference away from it has exploded, though it is finite."""
 
 
 def check_start(objective: Objective, theta0: npt.ArrayLike) -> FloatArray:
@@ -43,6 +53,17 @@ def check_start(objective: Objective, theta0: npt.ArrayLike) -> FloatArray:
             f"objective must be float64 to compare small deviations: make x float64 (got {objective.dtype})"
         )
     return check_float_array("theta0", theta0, dtype=np.float64, shape=(objective.num_params,))
+
+
+def check_sizes(step_sizes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return `step_sizes` as an array; one number is a list of one.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        η.
+    """
+    return np.atleast_1d(check_float_array("step_sizes", step_sizes, ndim=(0, 1))).astype(np.float64)
 
 
 def check_steps(name: str, step_sizes: FloatArray, t: float) -> IntArray:
@@ -142,6 +163,64 @@ def warn_of_diverged(step_size: float, status: npt.NDArray[np.str_]) -> None:
     if diverged:
         message = f"{diverged} of {len(status)} runs with step size {step_size:g} diverged and are left out"
         warnings.warn(message, RuntimeWarning, stacklevel=5)
+
+
+def warn_of_instability(objective: Objective, path: Array, step_sizes: Array) -> None:
+    """Warn of step sizes beyond 2/λ_max(∇²f) on a path, where Euler's method, gradient descent, is unstable.
+
+    Parameters
+    ----------
+    objective : Objective
+        f.
+    path : ndarray, shape (m, d)
+        Points of the path, of which at most 8 are looked at, the ends among them.
+    step_sizes : ndarray
+        η.
+    """
+    places = np.unique(np.rint(np.linspace(0, len(path) - 1, LOOKS)).astype(int))
+    curvature = max(_largest_curvature(objective, path[place]) for place in places)
+    unstable = step_sizes[step_sizes * curvature > 2]
+    if unstable.size:
+        shown = ", ".join(f"{eta:g}" for eta in unstable)
+        warnings.warn(
+            f"step_sizes {shown} are beyond 2/λ_max(∇²f) = {2 / curvature:.3g} on the way, where gradient descent itself is unstable: "
+            "what is measured with them says nothing of small step sizes",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def warn_of_exploded(step_size: float, move: Array, size: float) -> None:
+    """Warn of finite runs that are far beyond the reference's own size from it.
+
+    Parameters
+    ----------
+    step_size : float
+        η.
+    move : ndarray, shape (runs, d)
+        Where each got, less its reference; or, with d = 1, how far. NaN for a run that diverged.
+    size : float
+        The largest ‖θ‖ of the reference.
+    """
+    with np.errstate(over="ignore"):
+        distance = np.linalg.norm(move, axis=1)
+    exploded = int((distance > EXPLODED * size).sum())
+    if size > 0 and exploded:
+        message = (
+            f"{exploded} of {len(distance)} runs with step size {step_size:g} got up to {np.nanmax(distance):.2g} away, more than "
+            f"{EXPLODED:g} times the size {size:.2g} of θ there: finite, so that they count, but exploded; take smaller step sizes"
+        )
+        warnings.warn(message, RuntimeWarning, stacklevel=5)
+
+
+def _largest_curvature(objective: Objective, theta: Array) -> float:
+    if len(theta) <= DENSE:
+        return float(np.linalg.eigvalsh(objective.hessian(theta))[-1])
+    from scipy.sparse.linalg import eigsh  # noqa: PLC0415 - slow to import
+
+    start = np.random.default_rng(0).standard_normal(len(theta))
+    operator = objective.hessian_operator(theta)
+    return float(eigsh(operator, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)[0])
 
 
 @contextmanager
