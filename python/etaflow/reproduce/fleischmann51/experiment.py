@@ -121,7 +121,7 @@ def fleischmann_5_1(
     >>> import etaflow as ef
     >>> result = ef.reproduce.fleischmann_5_1(out="out", scale="small")  # doctest: +SKIP
     >>> result.findings.count("infinity")  # doctest: +SKIP
-    34
+    27
     """
     wishes = {"scale": scale, "seed": seed, "protocol": protocol}
     call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
