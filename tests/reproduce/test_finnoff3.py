@@ -139,7 +139,7 @@ def test_the_summary_is_of_the_table(result: "Result", folder: Path) -> None:
         seen = (sups[:, None, :] > np.array(one["deltas"])[:, None]).mean(axis=2)
         np.testing.assert_allclose(one["tails"]["exceedance"], seen, atol=1e-15)
         assert one["log10_proved"].popitem()[1] == PROVED[-1]
-        assert f"| {sizes[0]:g} | {round(one['t'] / sizes[0])} | {means[0]:.3g} | " in result.summary
+        assert f"| {sizes[0]:g} | {round(one['t'] / sizes[0])} | {means[0]:.3g} | " in " ".join(result.summary.split())
     moved = found["problems"]["1-2-1"]["moved"]
     constants = found["problems"]["1-2-1"]["at_t"]["constant"]
     assert moved[0] == pytest.approx(constants[0] / constants[-1] - 1)
@@ -155,7 +155,10 @@ def test_the_summary_tells_everything(result: "Result") -> None:
         "Does E sup²/η on 1-2-1 move by less than 15 %",
         "## The tail beside its bound",
         "## B against r",
-        "log₁₀ of a proved B",
+        "proved log₁₀ B",
+        "vacuous as a prediction",
+        "the power p in quotient = 1 + c·η^p",
+        "“yes” if these intervals lie between 0.9 and 1.1",
         "## Euler's error and the sampling error",
         "## Where B tends to: the limit law",
         "## SGD beside batch training",
@@ -163,6 +166,18 @@ def test_the_summary_tells_everything(result: "Result") -> None:
     ):
         assert words in result.summary, words
     assert "nan" not in result.summary
+    quotient = summary(result.files["summary.json"].parent)["limit_law"]["1-2-1"]["quotient"]
+    assert quotient["low"] <= quotient["power"] <= quotient["high"]
+
+
+def test_tables_are_readable_on_80_columns(result: "Result") -> None:
+    bars = dict.fromkeys(map(ord, "\u0304\u0303"))  # over a letter, where they take no room
+    lines = [line.translate(bars) for line in result.summary.splitlines() if line.startswith("|")]
+    assert lines
+    assert [line for line in lines if len(line) > 80] == []
+    head = result.answers
+    assert "|\n" not in head
+    assert head.rstrip().splitlines()[-1].startswith("- ")  # the last of the verdicts
 
 
 def stopping_in(phase: str) -> Any:
@@ -200,6 +215,7 @@ def test_an_interruption_of_the_first_phase(tmp_path: Path) -> None:
     stop = stopping_in("1-2-1: SGD beside the flow")
     partial = finnoff_3(out=tmp_path / "out", protocol=TINY, seed=SEED, progress=stop)
     assert "0 of 7 phases are finished" in partial.summary
+    assert "## " not in partial.summary  # no conditions of nothing
     assert table(tmp_path / "out") == []
 
 
@@ -270,7 +286,7 @@ def test_a_job_is_not_lost_by_accident(result: "Result", folder: Path) -> None:
         finnoff_3(out=folder, protocol=TINY, seed=SEED + 1)
     with pytest.raises(ValueError, match="seed must be as the job began"):
         finnoff_3(out=folder, resume=True, seed=12)
-    with pytest.raises(ValueError, match="not 'etaflow finnoff-6 1'"):
+    with pytest.raises(ValueError, match="holds a job of finnoff-3, not of finnoff-6"):
         ef.reproduce.finnoff_6(out=folder, resume=True)
     assert (folder / "runs.csv").read_bytes() == before
 
@@ -281,5 +297,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.chdir(tmp_path)
     assert main(["reproduce", "finnoff-3", "--seed", "3", "--threads", "1"]) == 0
     shown = capsys.readouterr().out
-    assert "summary.md are in finnoff-3-small" in shown
+    assert "Tables are in finnoff-3-small/summary.md, runs.csv beside it." in " ".join(shown.split())
     assert summary(tmp_path / "finnoff-3-small")["settings"]["seed"] == 3

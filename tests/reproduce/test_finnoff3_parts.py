@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import linalg
+from scipy.optimize import curve_fit
 
 import etaflow as ef
 from etaflow.reproduce._kit.folder import Folder
 from etaflow.reproduce._kit.work import Job
 from etaflow.reproduce.finnoff3 import limit, others
 from etaflow.reproduce.finnoff3.answers import answer_all
+from etaflow.reproduce.finnoff3.approach import fit_quotients
 from etaflow.reproduce.finnoff3.batch import Batch, run_comparison
 from etaflow.reproduce.finnoff3.experiment import plan_phases
 from etaflow.reproduce.finnoff3.figures import draw_figures
@@ -203,8 +205,51 @@ def test_runs_that_diverged_are_left_out(lost: int) -> None:
     assert one.power is not None
     assert np.isnan(one.moved[0]) == (lost >= 3)
     found = findings(one)
-    assert f" | {lost} |" in to_markdown(found)
+    assert f" | {lost} |" in " ".join(to_markdown(found).split())
     assert set(draw_figures(found)) == {"figure-rate", "figure-constant", "figure-tail"}
+
+
+def quotients(power: float, rng: np.random.Generator, runs: int) -> tuple[Any, list[Any], Any]:
+    """Gamma suprema of mean η(1 + 2η^power), and paths of mean 1 whose step sizes hang together."""
+    sizes = 0.08 * 0.5 ** np.arange(5)
+    suprema = [size * (1 + 2 * size**power) * rng.gamma(4.0, 0.25, runs) for size in sizes]
+    common, own = rng.gamma(3.0, 0.25, (runs, 1)), rng.gamma(1.0, 0.25, (runs, 5))
+    return sizes, suprema, common + own
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_the_power_of_the_approach_is_found(power: float) -> None:
+    fit = fit_quotients(*quotients(power, np.random.default_rng(1), 200_000))
+    assert fit.known
+    assert fit.low <= power <= fit.high < fit.low + 0.4
+    assert (fit.root > 0.05, fit.linear > 0.05) == (power == 0.5, power == 1.0)
+
+
+def test_the_approach_is_least_squares() -> None:
+    """The oracle: SciPy's curve_fit with the covariance of the quotients by a jackknife over runs and paths."""
+    sizes, suprema, paths = quotients(0.7, np.random.default_rng(2), 20_000)
+    means, expected = np.array([row.mean() for row in suprema]) / sizes, paths.mean(axis=0)
+    groups = [
+        np.array([part.mean() for part in np.split(row / size, 2000)]) for row, size in zip(suprema, sizes, strict=True)
+    ]
+    theirs = paths.reshape(2000, 10, 5).mean(axis=1)
+    left_out = np.stack([(2000 * mean - group) / 1999 for mean, group in zip(means, groups, strict=True)], 1)
+    covariance = 1999**2 / 2000 * np.cov(left_out / ((2000 * expected - theirs) / 1999), rowvar=False)
+    quotient = means / expected
+    (factor, power), _ = curve_fit(
+        lambda eta, c, p: 1 + c * eta**p, sizes, quotient, p0=(1.0, 1.0), sigma=covariance, absolute_sigma=True
+    )
+    fit = fit_quotients(sizes, suprema, paths)
+    assert fit.power == pytest.approx(power, abs=0.05)
+    assert fit.factor == pytest.approx(factor, rel=0.15)
+
+
+def test_a_quotient_of_1_tells_no_power() -> None:
+    rng = np.random.default_rng(3)
+    sizes = np.asarray(0.08 * 0.5 ** np.arange(5), np.float64)
+    fit = fit_quotients(sizes, [size * rng.gamma(4.0, 0.25, 500) for size in sizes], rng.gamma(4.0, 0.25, (500, 5)))
+    assert not fit.known
+    assert min(fit.root, fit.linear) > 0.05
 
 
 def test_the_limit_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

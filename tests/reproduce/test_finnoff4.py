@@ -114,9 +114,19 @@ def test_the_summary_tells_what_the_table_holds(result: "Result", folder: Path) 
         assert f"{one['question']} **{one['word'].capitalize()}.** {one['sentence']}" in result.summary
     assert len(found["answers"]) == 6
     for words in ("# Finnoff (1992), Theorem 4.1", "| 0.005 | 800 |", "500 runs per step size", "seed 11"):
-        assert words in result.summary
+        assert words in " ".join(result.summary.split())
     assert f"{100 * errors[0]:.1f} → {100 * errors[-1]:.1f} %" in repr(result)
     assert found["versions"]["numpy"] == np.__version__
+
+
+def test_tables_are_readable_on_80_columns(result: "Result") -> None:
+    bars = dict.fromkeys(map(ord, "\u0304\u0303"))  # over a letter, where they take no room
+    lines = [line.translate(bars) for line in result.summary.splitlines() if line.startswith("|")]
+    assert lines
+    assert [line for line in lines if len(line) > 80] == []
+    head = result.answers
+    assert "|\n" not in head
+    assert head.rstrip().splitlines()[-1].startswith("- ")  # the last of the verdicts
 
 
 def test_the_same_again_with_more_threads_and_progress(result: "Result", tmp_path: Path) -> None:
@@ -215,7 +225,7 @@ def test_a_job_is_not_lost_by_accident(result: "Result", folder: Path) -> None:
         finnoff_4(out=folder, protocol=TINY, seed=SEED + 1)
     with pytest.raises(ValueError, match="seed must be as the job began"):
         finnoff_4(out=folder, resume=True, seed=12)
-    with pytest.raises(ValueError, match="not 'etaflow finnoff-6 1'"):
+    with pytest.raises(ValueError, match="holds a job of finnoff-4, not of finnoff-6"):
         ef.reproduce.finnoff_6(out=folder, resume=True)
     assert (folder / "table.csv").read_bytes() == before
 
@@ -225,5 +235,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.chdir(tmp_path)
     assert main(["reproduce", "finnoff-4", "--seed", "3", "--threads", "1"]) == 0
     shown = capsys.readouterr().out
-    assert "table.csv are in finnoff-4-small" in shown
+    assert "Tables are in finnoff-4-small/summary.md, table.csv beside it." in " ".join(shown.split())
     assert summary(tmp_path / "finnoff-4-small")["settings"]["seed"] == 3

@@ -21,6 +21,7 @@ from etaflow.reproduce.finnoff4.paths import compare_suprema, compare_two_times
 from etaflow.reproduce.finnoff4.problem import TIMES, Problem, load_problem
 from etaflow.reproduce.finnoff4.protocol import NAMES, Protocol, protocol
 from etaflow.reproduce.finnoff4.settings import LAYOUT, choose
+from etaflow.reproduce.finnoff4.text import to_markdown
 from etaflow.theory.gaussian_limit.central_limit import of_samples
 from etaflow.theory.gaussian_limit.comparison import GROUPS
 
@@ -284,6 +285,15 @@ def test_what_is_said_where_the_theorem_holds(law: limit.Limit) -> None:
     assert one.two_times_power.slope == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_distance_that_is_nothing_but_chance_is_marked(law: limit.Limit) -> None:
+    panel = draw_figures(findings_of(made(law, np.zeros(5))))["figure-normality"].axes[0]
+    marks = [line for line in panel.get_lines() if line.get_marker() == "v"]
+    data = made(law, np.zeros(5)).at_the_end.data
+    gone = [int((data[f"{name}_distance"].values[:, 0] <= 0).sum()) for name in ("kolmogorov", "kolmogorov_shifted")]
+    assert sum(gone) > 0
+    assert [np.size(mark.get_xdata()) for mark in marks] == gone
+
+
 def test_what_is_said_where_nothing_falls(law: limit.Limit) -> None:
     one = made(law, np.full(5, 0.2))
     wrong = {word: np.full((2, 5, 3, TIMES), 0.6) for word in one.coverage.shares}
@@ -315,6 +325,18 @@ def test_figures_show_the_numbers(law: limit.Limit) -> None:
     share = np.mean(np.abs(one.coverage.ends["loss"] - 1) <= 0.5)
     titles = [axes.get_title(loc="left") for axes in figures["figure-ensemble"].axes]
     assert f"cost f(θ): {100 * share:.0f} % in the band" in titles
+    assert all(axes.get_legend() is not None for axes in figures["figure-two-times"].axes)
+    rows = figures["figure-coverage"].axes
+    assert [axes.get_ylabel() for axes in rows] == ["weights", "predictions", "loss"]
+    low, high = one.coverage.extremes["theta"][0].T
+    bars: Any = rows[0].collections[0]  # from the least share to the most, no interval
+    np.testing.assert_array_equal([[bar[0][1], bar[1][1]] for bar in bars.get_segments()], np.stack([low, high], 1))
+    curves = [
+        line for line in figures["figure-distribution"].axes[0].get_lines() if str(line.get_label()).startswith("η")
+    ]
+    colours = np.array([line.get_color()[:3] for line in curves])
+    assert (np.diff(colours @ [0.2126, 0.7152, 0.0722]) < 0).all()  # the smaller η, the darker
     partial = Findings(SETTINGS, {"1-1": one}, Path("out"))
     assert not partial.complete
+    assert "## Conditions" not in to_markdown(Findings(SETTINGS, {}, Path("out")))
     assert draw_figures(partial)["figure-coverage"].texts[-1].get_text() == "PARTIAL"

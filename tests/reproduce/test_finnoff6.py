@@ -18,6 +18,7 @@ import reference
 from etaflow.faces.cli import main
 from etaflow.reproduce import finnoff_6
 from etaflow.reproduce.finnoff6.experiment import plan_phases
+from etaflow.reproduce.finnoff6.figures import draw_figures
 from etaflow.reproduce.finnoff6.protocol import EXPERIMENTS, Conditions, Protocol
 from etaflow.reproduce.finnoff6.settings import PRODUCTS
 
@@ -164,6 +165,21 @@ def test_a_variation_is_the_experiment_under_its_conditions(result: "Result", tm
         assert compared.ratio == pytest.approx(varied.ratio, rel=1e-12)
 
 
+def test_tables_are_readable_on_80_columns(result: "Result") -> None:
+    bars = dict.fromkeys(map(ord, "\u0304\u0303"))  # over a letter, where they take no room
+    lines = [line.translate(bars) for line in result.summary.splitlines() if line.startswith("|")]
+    assert lines
+    assert [line for line in lines if len(line) > 80] == []
+    head = result.answers
+    assert "|\n" not in head
+    assert head.rstrip().splitlines()[-1].startswith("- ")  # the last of the verdicts
+
+
+def test_every_figure_has_a_title(result: "Result") -> None:
+    for name, figure in draw_figures(result.findings).items():
+        assert figure.get_suptitle() or figure.axes[0].get_title(), name
+
+
 def test_the_same_again(result: "Result", tmp_path: Path) -> None:
     again = finnoff_6(out=tmp_path / "again", protocol=TINY, seed=SEED, threads=2)
     for name in PRODUCTS:
@@ -294,7 +310,7 @@ def test_a_job_is_not_lost_by_accident(result: "Result", folder: Path) -> None:
         finnoff_6(out=folder, protocol=TINY, seed=SEED + 1)
     with pytest.raises(ValueError, match="seed must be as the job began"):
         finnoff_6(out=folder, resume=True, seed=12)
-    with pytest.raises(ValueError, match=r"not 'etaflow fleischmann-5\.3 1'"):
+    with pytest.raises(ValueError, match=r"holds a job of finnoff-6, not of fleischmann-5\.3"):
         ef.reproduce.fleischmann_5_3(out=folder, resume=True)
     assert (folder / "runs.csv").read_bytes() == before
 
@@ -305,7 +321,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.chdir(tmp_path)
     assert main(["reproduce", "finnoff-6", "--seed", "3", "--threads", "1"]) == 0
     shown = capsys.readouterr().out
-    assert "summary.md are in finnoff-6-small" in shown
+    assert "Tables are in finnoff-6-small/summary.md, runs.csv beside it." in " ".join(shown.split())
     assert summary(tmp_path / "finnoff-6-small")["settings"]["seed"] == 3
 
 

@@ -27,7 +27,7 @@ QUANTITIES = {"loss": "the loss that training removes", "predictions": "the rang
 FACTORS = 4.0 ** -np.arange(5)
 """Step sizes, as parts of the largest of the problem."""
 
-COST = 12.0
+COST = 28.0
 """What a step of a run costs beside its parameters, in the unit of the other phases."""
 
 

@@ -25,7 +25,7 @@ NAMES = ("1-2-1", "saddle")
 CHUNK = 1 << 23
 """So many numbers of paths at a time."""
 
-COST = 2e3
+COST = 4e3
 """What a time of a path costs, in the unit of the other phases."""
 
 

@@ -41,7 +41,7 @@ ALL, FINEST = slice(None), slice(-3, None)
 PLACES = np.append(0, np.arange(1, PARTS + 1) * (TIMES // PARTS) - 1)
 """The numbers of the times at which B̂_r is told."""
 
-BOOTSTRAP = 1.2e6
+BOOTSTRAP = 1.6e6
 """What the intervals of a run cost, in the unit of a parameter of a step."""
 
 

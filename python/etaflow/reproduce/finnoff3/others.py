@@ -21,7 +21,7 @@ NAME = "others"
 LIMIT = 0.15
 """A constant that moves by less is called the same."""
 
-BOOTSTRAP = 2e5
+BOOTSTRAP = 3.3e5
 """What the intervals of a run cost, in the unit of the other phases."""
 
 

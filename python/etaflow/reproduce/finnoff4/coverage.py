@@ -91,7 +91,7 @@ def phase_of(problem: Problem, settings: Settings) -> Phase:
     """
     d, count = problem.objective.num_params, len(problem.step_sizes)
     runs = settings.protocol.band_runs * float((0.01 * LAST / problem.step_sizes).sum()) * np.sqrt(d)
-    return Phase(f"bands-{problem.name}", f"{problem.name}: bands", runs + count * (6e5 + 1.0 * d**3))
+    return Phase(f"bands-{problem.name}", f"{problem.name}: bands", runs + count * (6e5 + 1.6 * d**3))
 
 
 def measure_coverage(job: Job, problem: Problem, limit: Limit, settings: Settings) -> Coverage:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from etaflow.dynamics.descent import descend
 from etaflow.reproduce._kit.conduct import check_call, write_products
 from etaflow.reproduce._kit.result import Result as Base
+from etaflow.reproduce._kit.work import seconds_per_step
 from etaflow.reproduce.finnoff4 import coverage, ensemble, limit, report, text
 from etaflow.reproduce.finnoff4.figures import draw_figures
 from etaflow.reproduce.finnoff4.findings import Findings, Measured, measure
@@ -24,8 +27,13 @@ if TYPE_CHECKING:
     from etaflow.reproduce.finnoff4.protocol import Protocol
     from etaflow.reproduce.finnoff4.settings import Settings
 
-MICROSECONDS = 1e-6
-"""The unit of the phases' costs, on two cores of 2024."""
+_STEP = 1.1e-8
+"""Seconds for a step of SGD on 1-2-1 on the core of 2024 whose microseconds are the unit of the phases' costs."""
+
+_WRITING = 1.1e7
+"""What the comparisons with the limit law and the files cost."""
+
+_CALIBRATION_SECONDS = 0.1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -118,7 +126,7 @@ def finnoff_4(
     settings = call.settings
     problems = [load_problem(name, settings.seed) for name in settings.protocol.problems]
     with call.job([phase for one in problems for phase in phases_of(one, settings)], progress) as job:
-        job.estimate = MICROSECONDS * job.cost_left
+        _calibrate(job)
         findings = _work(job, problems, settings)
     return _write(findings, call)
 
@@ -133,6 +141,16 @@ def phases_of(problem: Problem, settings: Settings) -> list[Phase]:
     """
     ensembles = ensemble.phases_of(problem, settings)
     return [limit.phase_of(problem), *ensembles, coverage.phase_of(problem, settings)]
+
+
+def _calibrate(job: Job) -> None:
+    if job.report is None:
+        return
+    problem, runs = load_problem("1-2-1", 0), 200
+    sgd = partial(descend, problem.objective, problem.theta0, step_size=1e-3, runs=runs, batch_size=1, threads=1)
+    speed = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / runs / _STEP
+    job.estimate = 1e-6 * speed * (job.cost_left + _WRITING)
+    job.tell(job.phases[0].name, 0.0)
 
 
 def _work(job: Job, problems: list[Problem], settings: Settings) -> Findings:

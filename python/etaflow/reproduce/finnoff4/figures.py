@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from etaflow.reproduce._kit.figures import new_figure
+from etaflow.reproduce._kit.figures import new_figure, shades
 from etaflow.reproduce._kit.text import percent
 from etaflow.reproduce.finnoff4.answers import in_words
 from etaflow.reproduce.finnoff4.coverage import ORDERS, QUANTITIES
@@ -90,7 +90,10 @@ def draw_covariances(found: tuple[Measured, ...]) -> Figure:
         low, top = panel.get_ylim()
         panel.set_ylim(max(low, floor / 20), 6 * top)
     panels[0].set_ylabel(f"‖Cov Θ − Σ‖ / ‖Σ‖ at t = {LAST:g}")
-    figure.suptitle("The covariance of Θ = (θ^η − θ̄)/√η comes near that of the limit law", fontsize="medium")
+    figure.suptitle(
+        "The covariance of the fluctuations Θ = (SGD − gradient flow)/√η comes near that of the limit law",
+        fontsize="medium",
+    )
     return figure
 
 
@@ -113,8 +116,13 @@ def draw_distances(found: tuple[Measured, ...]) -> Figure:
         _logarithmic(panel, sizes)
         panel.legend(fontsize="x-small", loc="upper left")
         panel.set_ylim(max(panel.get_ylim()[0], float(data["kolmogorov_floor"].min()) / 20), 5 * panel.get_ylim()[1])
+        for name, (_, colour, _) in _DISTANCES.items():
+            _gone(panel, sizes, data[f"{name}_distance"].values, colour)
     panels[0].set_ylabel("sup|F − Φ|, mean over random directions")
-    figure.suptitle("How fast projections of Θ become normal: the question of Berry and Esseen", fontsize="medium")
+    figure.suptitle(
+        "How fast projections of Θ become normal: the question of Berry and Esseen. ▼: nothing left without chance",
+        fontsize="medium",
+    )
     return figure
 
 
@@ -135,7 +143,7 @@ def draw_distributions(found: tuple[Measured, ...]) -> Figure:
         direction = direction * np.sign(direction @ one.limit.shift)
         width = 1.3581 / np.sqrt(one.runs)  # Kolmogorov's distribution: 95 %
         panel.axhspan(-width, width, color="0.85", lw=0, label=f"a normal sample, {percent(LEVEL)}")
-        for eta, ensemble, shade in zip(one.problem.step_sizes, one.ensembles, _shades(one), strict=True):
+        for eta, ensemble, shade in zip(one.problem.step_sizes, one.ensembles, shades(len(one.ensembles)), strict=True):
             values = np.sort(ensemble.ends[np.isfinite(ensemble.ends[:, 0])] @ direction)
             law = np.searchsorted(values, _GRID, side="right") / len(values)
             panel.plot(_GRID, law - ndtr(_GRID), color=shade, lw=1.4, label=f"η = {eta:g}")
@@ -163,9 +171,9 @@ def draw_two_times(found: tuple[Measured, ...]) -> Figure:
             for place, mark, colour in ((0, "^", "C1"), (-1, "o", "C0")):
                 label = f"SGD, η = {one.problem.step_sizes[place]:g}"
                 _points(panel, one.problem.times, getattr(one.ensembles[place], name), mark, colour, label)
-            panel.set_ylim(0, None)
+            panel.set_ylim(0, 1.3 * panel.get_ylim()[1])  # for the legend
+            panel.legend(fontsize="x-small", loc="upper left")
         column[1].set_xlabel("s")
-        column[1].legend(fontsize="x-small", loc="upper left")
     rows[0, 0].set_ylabel("E‖Θ(s)‖², trace of Σ(s)")
     rows[1, 0].set_ylabel(f"E⟨Θ({LAST:g}), Θ(s)⟩, trace of Φ({LAST:g}, s)Σ(s)")
     figure.suptitle("Fluctuations at one time and at two, mean removed, beside the limit law", fontsize="medium")
@@ -186,18 +194,18 @@ def draw_coverage(found: tuple[Measured, ...]) -> Figure:
             sizes = one.problem.step_sizes
             for order, colour, shift in zip(ORDERS, ("C0", "C1"), (0.96, 1.04), strict=True):
                 middle = np.array([one.coverage.mean(word, order, i) for i in range(len(sizes))])
-                ends = one.coverage.extremes[word][order - 1]
                 label = "around the flow, as in the paper" if order == 1 else "moved by the mean of Θ"
-                error = np.stack([middle - ends[:, 0], ends[:, 1] - middle]).clip(min=0)
-                panel.errorbar(shift * sizes, middle, error, fmt="o", ms=5, lw=1, capsize=2, color=colour, label=label)
+                panel.vlines(shift * sizes, *one.coverage.extremes[word][order - 1].T, color=colour, alpha=0.3, lw=5)
+                panel.plot(shift * sizes, middle, "o", ms=5, color=colour, label=label)
             panel.axhline(BAND, color="black", lw=0.8, ls=":")
             _logarithmic(panel, sizes, vertical=False)
             panel.set_xlabel("step size η" if word == "loss" else "")
-        row[0].set_ylabel(f"{name}: share of runs within")
+        row[0].set_ylabel(name)
+    figure.supylabel("share of the runs within the band", fontsize="medium")
     handles, labels = rows[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="small", frameon=False)
     figure.suptitle(
-        f"How many runs are within the predicted bands of {percent(BAND)}: means, and the rarest and the most frequent number and time",
+        f"How many runs are within the predicted bands of {percent(BAND)}: means over numbers and times (points), and from the least to the most (bars)",
         fontsize="medium",
     )
     return figure
@@ -225,6 +233,11 @@ def _bars(panel: Axes, sizes: Array, estimates: Array, colour: str, mark: str, l
     panel.errorbar(sizes[there], value[there], error, fmt=mark, ms=4.5, lw=1, capsize=2, color=colour, label=label)
 
 
+def _gone(panel: Axes, sizes: Array, estimates: Array, colour: str) -> None:
+    gone = sizes[estimates[:, 0] <= 0]  # a logarithmic axis has no place for them
+    panel.plot(gone, np.full(len(gone), 1.15 * panel.get_ylim()[0]), "v", ms=6, color=colour)
+
+
 def _points(panel: Axes, times: Array, groups: Array, mark: str, colour: str, label: str) -> None:
     some = slice(2, None, 4)
     mean, error = groups.mean(axis=0)[some], groups.std(axis=0, ddof=1)[some] / np.sqrt(GROUPS)
@@ -238,9 +251,3 @@ def _logarithmic(panel: Axes, sizes: Array, *, vertical: bool = True) -> None:
         panel.set_yscale("log")
     panel.set_xticks(sizes, [f"{size:g}" for size in sizes])
     panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-
-
-def _shades(one: Measured) -> Any:
-    from matplotlib import colormaps  # noqa: PLC0415 - slow, and only figures need it
-
-    return colormaps["viridis"](np.linspace(0.9, 0.1, len(one.problem.step_sizes)))

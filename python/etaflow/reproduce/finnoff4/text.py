@@ -25,18 +25,18 @@ equation: Gaussian with mean 0 and the covariance Σ(t) that solves Σ' = AΣ + 
 one observation's gradient. Nothing about it is fitted to the runs."""
 
 _COVARIANCE = """\
-S is the covariance of the runs. “By chance” is the error of an exactly Gaussian ensemble of the same size: its root mean square, and
-what it exceeds once in twenty times. “Without chance” estimates the error of SGD's own covariance from products of independent groups
+S is the covariance of the runs; the lines θ̃ are of simulated paths of the limit itself. “By chance” is the error of an exactly Gaussian ensemble of
+the same size: its root mean square, and in brackets what it exceeds once in twenty times. “Without chance” estimates the error of SGD's own covariance from products of independent groups
 of runs; it is 0 where its square is estimated below 0. The mean of Θ is 0 in the limit; before it, it is √η·m to first order, where m
 has the part of Euler's error and that of the curvature of ∇f over the fluctuations."""
 
 _NORMALITY = """\
-Means over {projections} random directions v of distances between the law of vᵀΘ/√(vᵀΣv) and N(0, 1): sup|F − Φ|, the Wasserstein
-distance W₂, and Anderson and Darling's A², which is 1 by chance. The skewness is its root mean square over the directions, without
+Means over {projections} random directions v of distances between the law of vᵀΘ/√(vᵀΣv) and N(0, 1): Kolmogorov's sup|F − Φ| and the
+Wasserstein distance W₂, in brackets by chance, and Anderson and Darling's A², which is 1 by chance. The skewness is its root mean square over the directions, without
 chance."""
 
 _RATES = """\
-Powers of η in ‖Cov Θ − Σ‖, the mean, the skewness, sup|F − Φ| beside N(0, Σ) and beside N(√η·m, Σ), and the covariances at two times,
+Powers of η in ‖Cov Θ − Σ‖, the mean, the skewness, sup|F − Φ| beside N(0, Σ) and (“shifted”) beside N(√η·m, Σ), and the covariances at two times,
 all without chance, from those step sizes where the distance is certainly not 0. An expansion in √η says 1, ½, ½, ½, ½ to 1 and 1."""
 
 _PATHS = """\
@@ -76,8 +76,8 @@ def to_markdown(findings: Findings) -> str:
     if found:
         lines = [one.to_markdown() for one in answer_all(findings)]
         parts += ["\n".join(lines), *_covariances(found), *_projections(found), *_rates(found)]
-        parts += [*_two_times(found), *_paths(findings, found), *_bands(findings, found)]
-    return "\n\n".join([*parts, *_conditions(findings, found)]) + "\n"
+        parts += [*_two_times(found), *_paths(findings, found), *_bands(findings, found), *_conditions(findings, found)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _flat(text: str) -> str:
@@ -87,35 +87,38 @@ def _flat(text: str) -> str:
 def _covariances(found: tuple[Measured, ...]) -> list[str]:
     parts = [f"## Covariance and mean of Θ(t) at t = {LAST:g}"]
     for one in found:
-        head = ["η", "steps", "‖S − Σ‖/‖Σ‖", "by chance", "without chance", "‖mean‖/√tr Σ", "predicted"]
-        rows = [_covariance_row(one, i) for i in range(len(one.problem.step_sizes))]
-        if one.exact is not None:
-            head.insert(5, "exact")
-            for row, exact in zip(rows, one.exact, strict=True):
-                row.insert(5, percent(exact, 2))
+        exact = () if one.exact is None else ("exact",)
         still = one.simulated.data.isel(step_size=0)
-        blank = [""] if one.exact is not None else []
-        rows.append(["θ̃ simulated", "", *_chance(still), "", *blank, f"{float(still['mean_error']):.3f}", "0.000"])
-        parts += [f"### {one.name}", table(head, rows)]
+        rows = [_covariance_row(one, i) for i in range(len(one.problem.step_sizes))]
+        rows.append(["θ̃", *_chance(still), "", *("" for _ in exact)])
+        parts += [f"### {one.name}", table(("η", "‖S − Σ‖/‖Σ‖", "by chance", "without chance", *exact), rows)]
+        rows = [_mean_row(one, i) for i in range(len(one.problem.step_sizes))]
+        rows.append(["θ̃", "", f"{float(still['mean_error']):.3f}", "0.000"])
+        parts.append(table(("η", "steps", "‖mean‖/√tr Σ", "predicted"), rows))
     return [*parts, _flat(_COVARIANCE)]
 
 
 def _chance(row: xr.Dataset) -> tuple[str, str]:
     error, floor, high = (float(row[f"covariance_{name}"]) for name in ("error", "floor", "floor_high"))
-    return percent(error, 2), f"{percent(floor, 2)}, below {percent(high, 2)}"
+    return percent(error, 2), f"{percent(floor, 2)} ({percent(high, 2)})"
 
 
 def _covariance_row(one: Measured, place: int) -> list[str]:
     row = one.at_the_end.data.isel(step_size=place)
     value, low, high = (100 * float(number) for number in row["covariance_distance"])
+    exact = [] if one.exact is None else [percent(one.exact[place], 2)]
     return [
         f"{float(row['step_size']):g}",
-        count(int(row["steps"])),
         *_chance(row),
         f"{value:.2f} % [{interval(low, high, '.2f')}]",
-        f"{float(row['mean_error']):.3f}",
-        f"{float(row['mean_predicted']):.3f}",
+        *exact,
     ]
+
+
+def _mean_row(one: Measured, place: int) -> list[str]:
+    row = one.at_the_end.data.isel(step_size=place)
+    numbers = (f"{float(row[name]):.3f}" for name in ("mean_error", "mean_predicted"))
+    return [f"{float(row['step_size']):g}", count(int(row["steps"])), *numbers]
 
 
 def _projections(found: tuple[Measured, ...]) -> list[str]:
@@ -126,41 +129,43 @@ def _projections(found: tuple[Measured, ...]) -> list[str]:
             row = data.isel(step_size=i)
             skewness, low, high = (float(number) for number in row["skewness_distance"])
             rows.append((f"{eta:g}", *_distances(row), f"{skewness:.3f} [{interval(low, high, '.3f')}]"))
-        rows.append(("θ̃ simulated", *_distances(one.simulated.data.isel(step_size=0)), ""))
-        head = ("η", "sup|F − Φ|", "by chance", "W₂", "by chance", "A²", "skewness")
+        rows.append(("θ̃", *_distances(one.simulated.data.isel(step_size=0)), ""))
+        head = ("η", "Kolmogorov", "W₂", "A²", "skewness")
         parts += [f"### {one.name}", table(head, rows)]
     return [*parts, _flat(_NORMALITY.format(projections=PROJECTIONS))]
 
 
 def _distances(row: xr.Dataset) -> tuple[str, ...]:
-    names = ("kolmogorov", "kolmogorov_floor", "wasserstein", "wasserstein_floor")
-    return *(f"{float(row[name]):.4f}" for name in names), f"{float(row['anderson']):.4g}"
+    cells = (f"{float(row[name]):.4f} ({float(row[f'{name}_floor']):.4f})" for name in ("kolmogorov", "wasserstein"))
+    return *cells, f"{float(row['anderson']):.4g}"
 
 
 def _rates(found: tuple[Measured, ...]) -> list[str]:
-    names = ("covariance", "mean", "skewness", "kolmogorov", "kolmogorov_shifted")
-    rows = [
-        (one.name, *(in_words(one.at_the_end.rates.get(name)) for name in names), in_words(one.two_times_power))
-        for one in found
-    ]
-    head = ("problem", "covariance", "mean", "skewness", "sup|F − Φ|", "the same but for the mean", "two times")
-    return ["## Rates: the powers of η", table(head, rows), _flat(_RATES)]
+    names = {
+        "covariance": "covariance",
+        "mean": "mean",
+        "skewness": "skewness",
+        "kolmogorov": "Kolmogorov",
+        "kolmogorov_shifted": "shifted",
+    }
+    rows = [(words, *(in_words(one.at_the_end.rates.get(name)) for one in found)) for name, words in names.items()]
+    rows.append(("two times", *(in_words(one.two_times_power) for one in found)))
+    return ["## Rates: the powers of η", table(("of", *(one.name for one in found)), rows), _flat(_RATES)]
 
 
 def _two_times(found: tuple[Measured, ...]) -> list[str]:
     parts = [f"## Covariance of Θ(t), t = {LAST:g}, with Θ(s)"]
     for one in found:
         rows = []
-        for eta, at in zip((*one.problem.step_sizes, None), one.two_times, strict=True):
-            cells = [
-                f"{percent(error, 1)} ({percent(floor, 1)})" for error, floor in zip(at.errors, at.floors, strict=True)
-            ]
+        for name, at in zip((*(f"{eta:g}" for eta in one.problem.step_sizes), "θ̃"), one.two_times, strict=True):
             value, low, high = (100 * number for number in (at.distance.value, at.distance.low, at.distance.high))
-            name = "θ̃ simulated" if eta is None else f"{eta:g}"
-            rows.append((name, *cells, f"{value:.1f} % [{interval(low, high, '.1f')}]"))
-        head = ("η", *(f"s = {one.problem.times[place]:g}" for place in EARLIER), "all, without chance")
+            errors = (percent(error, 1) for error in at.errors)
+            rows.append((name, *errors, f"{value:.1f} % [{interval(low, high, '.1f')}]"))
+        for name, at in zip(("chance", "for θ̃"), one.two_times[-2:], strict=True):
+            rows.append((name, *(percent(floor, 1) for floor in at.floors), ""))
+        head = ("η", *(f"s = {one.problem.times[place]:g}" for place in EARLIER), "without chance")
         parts += [f"### {one.name}", table(head, rows)]
-    words = "Relative errors in the Frobenius norm of the ensemble's covariance beside Φ(t, s)Σ(s); in brackets by chance alone."
+    words = "Relative errors in the Frobenius norm of the ensemble's covariance beside Φ(t, s)Σ(s); the last two lines are by chance alone."
     return [*parts, words]
 
 
@@ -181,11 +186,12 @@ def _bands(findings: Findings, found: tuple[Measured, ...]) -> list[str]:
     parts = ["## Predicted bands"]
     for one in found:
         rows = [
-            (f"{eta:g}", *(_cell(one, word, order, i) for word in QUANTITIES for order in ORDERS))
+            (f"{eta:g}", name, *(_cell(one, word, order, i) for order in ORDERS))
+            for word, name in QUANTITIES.items()
             for i, eta in enumerate(one.problem.step_sizes)
         ]
-        head = ("η", *(f"{name}, order {order}" for name in QUANTITIES.values() for order in ORDERS))
-        parts += [f"### {one.name}", table(head, rows)]
+        head = ("η", "of", *(f"order {order}" for order in ORDERS))
+        parts += [f"### {one.name}", table(head, rows, "llrr")]
     runs = count(findings.settings.protocol.band_runs)
     return [*parts, _flat(_BANDS.format(runs=runs, band=percent(BAND), times=TIMES))]
 
@@ -211,4 +217,4 @@ def _conditions(findings: Findings, found: tuple[Measured, ...]) -> list[str]:
 
 
 def _chosen(found: tuple[Measured, ...]) -> str:
-    return ", ".join(f"{one.problem.step_sizes[CHOSEN]:g} on {one.name}" for one in found) or "the third of five"
+    return ", ".join(f"{one.problem.step_sizes[CHOSEN]:g} on {one.name}" for one in found)

@@ -158,6 +158,7 @@ def draw_pairs(findings: Findings) -> Figure:
         panel.set_title(f"{title}\nSGD lower: {compared.lower} of {compared.total}", fontsize="small")
         panel.set(xlabel=f"{across}: error / variance", ylabel=f"{up}: error / variance")
     panels[0].legend(loc="lower right", fontsize="small")
+    figure.suptitle("Training errors at the end, SGD against batch training: a point per start", fontsize="medium")
     return figure
 
 
@@ -236,6 +237,7 @@ def draw_sensitivity(findings: Findings) -> Figure:
     axes.invert_yaxis()
     axes.set(xlim=(-0.01, 1.01), xlabel="probability that SGD ends lower (Clopper–Pearson, 95 %)")
     figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
+    figure.suptitle("Who ends lower if what the paper leaves open is chosen otherwise", fontsize="medium")
     return figure
 
 

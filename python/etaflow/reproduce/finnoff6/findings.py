@@ -120,7 +120,7 @@ class Findings:
         """The unvaried conditions as a row of the table of variations."""
         passes, time = self.comparison("passes"), self.comparison("time")
         diverged = sum(int(np.isinf(race.sgd).sum() + np.isinf(race.time).sum()) for race in self.races)
-        return Row("as above", self.settings.protocol.conditions, passes, time, diverged)
+        return Row("unchanged", self.settings.protocol.conditions, passes, time, diverged)
 
     @property
     def stuck(self) -> int:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from etaflow.reproduce.finnoff6.comparison import Comparison
     from etaflow.reproduce.finnoff6.findings import Findings
     from etaflow.reproduce.finnoff6.races import Race
-    from etaflow.reproduce.finnoff6.variations import Row
     from etaflow.reproduce.finnoff6.verdicts import Verdicts
 
 _HEADINGS = {
@@ -67,7 +66,9 @@ def to_markdown(findings: Findings) -> str:
         parts += _verdicts(findings)
     if findings.rows:
         parts += _variations(findings)
-    return "\n\n".join([*parts, *_conditions(findings)]) + "\n"
+    if findings.races:
+        parts += _conditions(findings)
+    return "\n\n".join(parts) + "\n"
 
 
 def _answers(findings: Findings) -> list[str]:
@@ -78,10 +79,11 @@ def _answers(findings: Findings) -> list[str]:
 
 
 def _errors(findings: Findings) -> list[str]:
-    head = ("model", "SGD", "batch", "batch, best η", "batch, equal time", "best linear", "noise")
+    head = ("model", "SGD", "batch", "its best η", "equal time", "linear", "noise")
     rows = [_error_row(race) for race in findings.races]
     words = (
-        "Medians over the starts, as parts of the variance of the targets: 1 is the best constant. Compare the batch runs after "
+        "Medians over the starts, as parts of the variance of the targets: 1 is the best constant. Batch training is after equally many passes, "
+        "with its best η after as many, and at equal time. Compare the batch runs after "
         "equally many passes with the best *linear* function of the inputs: the plateaus in the curves are where the network does "
         "not use its nonlinearity yet."
     )
@@ -118,8 +120,12 @@ def _cells(comparison: Comparison) -> tuple[str, str, str]:
 
 def _verdicts(findings: Findings) -> list[str]:
     found = [kind for kind in KINDS if findings.count(kind)]
-    head = ("model", "stuck", "negative eigenvalue", "‖∇f‖", "λ_min", *(KINDS[kind] for kind in found))
-    rows = [_verdict_row(one, found) for one in findings.verdicts if one.stuck.any()]
+    stuck = [one for one in findings.verdicts if one.stuck.any()]
+    rows = [_verdict_row(one) for one in stuck]
+    kinds = (
+        f"- {KINDS[kind]}: " + ", ".join(f"{one.count(kind)} of {one.name}" for one in stuck if one.count(kind))
+        for kind in found
+    )
     words = (
         f"Stuck are batch runs whose error is more than {STUCK:g} times SGD's after equally many passes. `point_test` calls a point "
         "stationary only if Newton's step to a zero of the gradient is shorter than 1e-6 (1 + ‖θ‖) or changes f by no more than "
@@ -127,10 +133,11 @@ def _verdicts(findings: Findings) -> list[str]:
         f"SGD's error, `polish` goes on from there with at most {MAX_ITERATIONS} trust-region steps. ‖∇f‖ and λ_min, the smallest eigenvalue "
         "of ∇²f, are medians."
     )
-    return ["## What the stuck batch runs are", table(head, rows), words]
+    head = ("model", "stuck", "negative eigenvalue", "‖∇f‖", "λ_min")
+    return ["## What the stuck batch runs are", table(head, rows), "\n".join(kinds), words]
 
 
-def _verdict_row(one: Verdicts, kinds: list[str]) -> tuple[str, ...]:
+def _verdict_row(one: Verdicts) -> tuple[str, ...]:
     stuck = one.stuck
     norm, lowest = np.median(one.grad_norm[stuck]), np.median(one.eigenvalue_min[stuck])
     concave = f"{(one.concave & stuck).sum()}"
@@ -140,23 +147,21 @@ def _verdict_row(one: Verdicts, kinds: list[str]) -> tuple[str, ...]:
         concave,
         f"{norm:.2g}",
         f"{lowest:.2g}",
-        *(f"{one.count(kind)}" for kind in kinds),
     )
 
 
 def _variations(findings: Findings) -> list[str]:
-    head = ("changed", "starts", "P, equal passes", "batch / SGD", "P, equal time", "batch / SGD")
-    rows = [_variation_row(row) for row in (findings.base, *findings.rows)]
+    parts = ["## If what the paper leaves open were chosen otherwise"]
+    for clock, heading in (("passes", "After equally many passes"), ("time", "At equal time")):
+        rows = [_variation_row(row.words, getattr(row, clock)) for row in (findings.base, *findings.rows)]
+        parts += [f"### {heading}", table(("changed", "starts", "P", "ratio"), rows)]
     lost = sum(row.diverged for row in findings.rows)
     words = f"Runs that diverged in the variations: {lost}; a run that diverged counts as higher." if lost else ""
-    return ["## If what the paper leaves open were chosen otherwise", table(head, rows), *([words] if words else [])]
+    return [*parts, *([words] if words else [])]
 
 
-def _variation_row(row: Row) -> tuple[str, ...]:
-    cells = [row.words, str(row.passes.total)]
-    for one in (row.passes, row.time):
-        cells += [f"{percent(one.share)} ({interval(one.low, one.high, '.2f')})", f"{one.ratio:.3g}"]
-    return tuple(cells)
+def _variation_row(words: str, one: Comparison) -> tuple[str, ...]:
+    return words, str(one.total), f"{percent(one.share)} ({interval(one.low, one.high, '.2f')})", f"{one.ratio:.3g}"
 
 
 def _conditions(findings: Findings) -> list[str]:
@@ -176,9 +181,8 @@ def _conditions(findings: Findings) -> list[str]:
         ),
         f"- {_OPEN}",
     ]
-    if findings.races:
-        beyond = ", ".join(f"{percent(race.problem.beyond)} of {race.name}" for race in findings.races)
-        lines += [f"- {_TANH.format(beyond=beyond)}", f"- {_sum(findings)}"]
+    beyond = ", ".join(f"{percent(race.problem.beyond)} of {race.name}" for race in findings.races)
+    lines += [f"- {_TANH.format(beyond=beyond)}", f"- {_sum(findings)}"]
     return ["## Conditions", "\n".join(line.replace("\n", " ") for line in lines)]
 
 

@@ -25,7 +25,7 @@ _X_LABELS = {"step size": "step size α", "batch size": "1 / mini-batch size, 1/
 
 
 def draw_samples(problem: Problem) -> Figure:
-    """Draw the first images of both digits, and what is left of them if they were averaged (figure 5.7).
+    """Draw the first images of both digits, and what is left of them if they were averaged (figure 5.7), with more contrast.
 
     Parameters
     ----------
@@ -43,12 +43,15 @@ def draw_samples(problem: Problem) -> Figure:
     figure = new_figure(8.0, 1.0 * len(rows) + 0.6)
     grid = figure.subplots(len(rows), SAMPLES, squeeze=False)
     for axes, (place, images) in zip(grid, rows, strict=True):
-        for one, image in zip(axes, images[label == place][:SAMPLES], strict=False):
-            one.imshow(image, cmap="gray", vmin=0, vmax=1)
+        shown = images[label == place][:SAMPLES]
+        low, high = (0.0, 1.0) if images is given else (float(seen.min()), float(seen.max()))
+        for one, image in zip(axes, shown, strict=False):
+            one.imshow(image, cmap="gray", vmin=low, vmax=high)
         for one in axes:
             one.set(xticks=[], yticks=[])
         side = images.shape[1]
-        axes[0].set_ylabel(f"{DIGITS[place]}: y = {place}\n{side} × {side}", fontsize="small")
+        scale = "" if images is given else f"\n{low:.2f} … {high:.2f}"
+        axes[0].set_ylabel(f"{DIGITS[place]}: y = {place}\n{side} × {side}{scale}", fontsize="small")
     figure.suptitle(f"{problem.objective.n} images: {problem.words}", fontsize="small")
     return figure
 

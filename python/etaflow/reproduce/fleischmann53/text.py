@@ -126,7 +126,7 @@ def _table(findings: Findings, start: Start, sweep: Sweep) -> list[str]:
         title, place = "## Step sizes, with mini-batches of 1", "α"
     else:
         step_size = findings.settings.protocol.fixed_step_size
-        title, place = f"## Mini-batch sizes, with α = {step_size:g}", "|B|"
+        title, place = f"## Mini-batch sizes, with α = {step_size:g}", "size"
     head = (place, "runs", "‖∇f‖² ± standard error", "from the noise at θ₁", "2f(θ₁)/(Kα)")
     rows = [_row(findings, start, one, sweep.name) for one in sweep.settings]
     return [title, table(head, rows, "rrrrr"), explain(start, sweep)]

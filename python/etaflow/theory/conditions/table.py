@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 import unicodedata
 from dataclasses import dataclass, field
@@ -21,8 +22,11 @@ SUPPORTED = "supported numerically"
 FAILS = "fails"
 NOT_NEEDED = "not needed"
 
-WIDTHS = (14, 34, 12, 60)
-"""Of the columns of the printed table."""
+NAME, VERDICT = 14, 12
+"""Widths of the first and the third column of the printed table; the second and the fourth share what the terminal leaves."""
+
+NARROW, WIDE = 80, 126
+"""The table is never narrower than the one, nor wider than the other."""
 
 
 @dataclass(frozen=True)
@@ -163,13 +167,15 @@ class Conditions:
         Returns
         -------
         str
-            One row per condition, in columns.
+            One row per condition, in columns, as wide as the terminal: 80 to 126 characters.
         """
+        widths = _widths(shutil.get_terminal_size((WIDE, 24)).columns)
         head = (f"G = {self.G:g}", "condition", "verdict", "why")
-        lines = [f"The hypotheses of Finnoff 1992 for {self.objective!r}", *_columns(head)]
-        rule = "-" * (sum(WIDTHS) + 2 * (len(WIDTHS) - 1))
+        title = textwrap.wrap(f"The hypotheses of Finnoff 1992 for {self.objective!r}", _total(widths))
+        lines = [*title, *_columns(head, widths)]
+        rule = "-" * _total(widths)
         for row in self.rows:
-            lines += [rule, *_columns((row.name, row.statement, row.verdict, row.reason))]
+            lines += [rule, *_columns((row.name, row.statement, row.verdict, row.reason), widths)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -185,12 +191,22 @@ class Conditions:
         return f"<table>{head}{cells}</table>"
 
 
-def _columns(cells: tuple[str, ...]) -> list[str]:
-    wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)]
+def _widths(terminal: int) -> tuple[int, ...]:
+    left = min(max(terminal, NARROW), WIDE) - NAME - VERDICT - 6  # two blanks between columns
+    statement = left * 37 // 100
+    return NAME, statement, VERDICT, left - statement
+
+
+def _total(widths: tuple[int, ...]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _columns(cells: tuple[str, ...], widths: tuple[int, ...]) -> list[str]:
+    wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
     height = max(map(len, wrapped))
     padded = [lines + [""] * (height - len(lines)) for lines in wrapped]
     return [
-        "  ".join(_filled(line, width) for line, width in zip(parts, WIDTHS, strict=True)).rstrip()
+        "  ".join(_filled(line, width) for line, width in zip(parts, widths, strict=True)).rstrip()
         for parts in zip(*padded, strict=True)
     ]
 
