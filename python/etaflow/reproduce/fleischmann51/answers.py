@@ -172,8 +172,8 @@ def sharp_levels(findings: Findings) -> Answer:
     sentence = (
         f"{count(runs)} runs end on {len(found)} levels, parted by gaps of over 0.001, {count(together)} of them not alone; the largest are {shown}. At {linear:.4f}, the least cost without "
         f"hidden neurons (logistic regression), lie {at}: their neuron sees all observations on one side of its kink. The author's table has 50 runs on four levels, "
-        f"{thesis}. Its data are of a seed that the thesis does not state (no random_state of `make_circles` from 0 to 2999 gives them), so that "
-        "only the pattern can be compared."
+        f"{thesis}. Its data are of a seed that the thesis does not state and that was not found among the random states of `make_circles` from 0 "
+        "to 2999, so that only the pattern can be compared."
     )
     return Answer("Do the costs of width 1 lie on sharp levels?", word, sentence)
 
