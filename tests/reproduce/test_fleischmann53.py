@@ -18,6 +18,7 @@ import etaflow as ef
 import reference
 from etaflow.reproduce import Protocol, Result, fleischmann_5_3
 from etaflow.reproduce._kit.reporting import Progress
+from etaflow.reproduce.fleischmann53.figures import SAMPLES, draw_samples
 from etaflow.reproduce.fleischmann53.folder import PRODUCTS
 from etaflow.reproduce.fleischmann53.problem import load_problem
 from etaflow.theory.rates import fit_power_law
@@ -54,6 +55,31 @@ def test_every_file_is_written(result: Result, folder: Path) -> None:
         assert file.stat().st_size > 500
     assert (folder / "figure-5.8.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "figure-5.9.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_answers_come_before_the_tables(result: Result) -> None:
+    assert [line.split("?")[0] for line in result.answers.splitlines() if line.startswith("- ")] == [
+        "- Is the mean of ‖∇f‖² proportional to α",
+        "- Is the mean of ‖∇f‖² proportional to 1/|B|",
+    ]
+    assert [line for line in result.summary.splitlines() if line.startswith("|") and len(line) > 80] == []
+
+
+def test_averaged_images_are_drawn_with_all_the_contrast_they_have() -> None:
+    problem = load_problem(None, 2, "float64")
+    rows = draw_samples(problem).axes[::SAMPLES]
+    seen = (float(problem.images.min()), float(problem.images.max()))
+    assert [axes.get_images()[0].get_clim() for axes in rows] == [(0, 1), seen, (0, 1), seen]
+    assert f"{seen[0]:.2f} … {seen[1]:.2f}" in rows[1].get_ylabel()
+
+
+def test_an_interruption_of_the_start_tells_nothing_else(tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    partial = fleischmann_5_3(out=tmp_path / "out", protocol=TINY, progress=stop)
+    assert "0 of 24 runs have ended" in partial.summary
+    assert "## " not in partial.summary
 
 
 def test_means_equal_a_loop_in_numpy(result: Result, folder: Path) -> None:

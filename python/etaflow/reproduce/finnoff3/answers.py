@@ -91,8 +91,8 @@ def _rate(measured: dict[str, Measured]) -> Answer:
         YES if all(_is_one(law) for law in laws) else "not at these step sizes",
         (
             f"The theorem's power of η is 1. Over the three smallest step sizes the fitted powers are {_listed(measured, 'local_power')}; “yes” "
-            f"if these intervals lie between {1 - NEAR:g} and {1 + NEAR:g}. Over all step sizes they are {_listed(measured, 'power')}. A supremum over "
-            "steps explains why they are not exactly 1: see the limit law."
+            f"if these intervals lie between {1 - NEAR:g} and {1 + NEAR:g}. Over all step sizes they are {_listed(measured, 'power')}. Why they are not "
+            "exactly 1: see the limit law in the summary."
         ),
     )
 
