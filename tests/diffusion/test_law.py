@@ -68,6 +68,52 @@ def test_linear_regression_has_a_closed_form() -> None:
         np.testing.assert_allclose(sigma, exact, rtol=0, atol=3e-8 * float(np.linalg.norm(exact)))
 
 
+def test_the_distance_from_the_flow_against_exact_moments() -> None:
+    """Linear regression: mean and covariance of SGD obey a recursion over all observations, with nothing left out."""
+    generator = np.random.default_rng(5)
+    x, y = [1.0, 0.5] + 0.03 * generator.normal(size=(6, 2)), 0.03 * generator.normal(size=6)
+    f, start, eta, steps = ef.Objective(ef.MLP([2, 1], bias=False), x, y), np.array([2.0, -1.0]), 0.01, 100
+    flow = ef.flow(f, start, t=1.0, rtol=1e-10, atol=1e-12)
+    law = ef.fluctuations(f, flow, times=1.0)
+    moves = np.eye(2) - 2 * eta * x[:, :, None] * x[:, None]  # θ → moves_i θ + pushes_i
+    pushes = 2 * eta * y[:, None] * x
+    mean, second = start, np.outer(start, start)
+    for _ in range(steps):
+        crossed = np.einsum("iab,b,ic->iac", moves, mean, pushes)
+        second = (moves @ second @ moves + crossed + np.swapaxes(crossed, 1, 2)).mean(0) + pushes.T @ pushes / 6
+        mean = (moves @ mean + pushes).mean(0)
+    spread = np.trace(second - np.outer(mean, mean))
+    shift = mean - flow(1.0)
+    assert np.linalg.norm(shift - eta * law.mean_shift[0]) < 0.05 * np.linalg.norm(shift)
+    assert law.rms_distance(eta)[0] == pytest.approx(np.sqrt(spread + shift @ shift), rel=0.03)
+    assert shift @ shift > 0.1 * spread  # so that it counts
+
+
+def test_the_shift_needs_three_derivatives_and_a_matrix() -> None:
+    f = Case((1, 2, 1), n=8, activation="relu").objective
+    law = ef.fluctuations(f, ef.flow(f, Case((1, 2, 1), n=8, activation="relu").theta(), t=1.0), times=[1.0])
+    with pytest.raises(ValueError, match=r"mean_shift needs three derivatives, but .*relu.* has a kink"):
+        law.rms_distance(0.1)
+    smooth = Case((1, 2, 1), n=8)
+    flow = ef.flow(smooth.objective, smooth.theta(), t=1.0)
+    with pytest.raises(ValueError, match="is not there as a matrix"):
+        _ = ef.fluctuations(smooth.objective, flow, times=[1.0], method="operator").mean_shift
+
+
+def test_one_time_need_not_be_a_list_and_an_array_is_no_flow() -> None:
+    case = Case((1, 2, 1), n=8)
+    flow = ef.flow(case.objective, case.theta(), t=1.0)
+    np.testing.assert_array_equal(
+        ef.fluctuations(case.objective, flow, times=0.5).covariance,
+        ef.fluctuations(case.objective, flow, times=[0.5]).covariance,
+    )
+    wrong: Any = case.theta()
+    with pytest.raises(
+        TypeError, match=r"flow must be a Flow, as etaflow.flow\(objective, theta0, t=…\) returns \(got a ndarray\)"
+    ):
+        ef.fluctuations(case.objective, wrong, times=[1.0])
+
+
 @pytest.mark.slow
 def test_an_ensemble_has_this_covariance() -> None:
     case = Case((1, 2, 1), n=8)

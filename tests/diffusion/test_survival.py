@@ -124,6 +124,12 @@ def test_bad_input(durations: Any, observed: Any, options: Any, error: type[Exce
         kaplan_meier(durations, observed, **options)
 
 
+def test_what_is_said_where_less_than_half_have_left() -> None:
+    assert repr(kaplan_meier([20.0] * 50, [False] * 50)) == "Survival(0 of 50 runs left; median exit time > 20)"
+    few = kaplan_meier([1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0], [True] * 3 + [False] * 4)
+    assert repr(few) == f"Survival(3 of 7 runs left; median exit time > 9 [{few.quantile(0.5).low:g}, inf])"
+
+
 def test_bad_horizon_and_share() -> None:
     treated = curve(TREATED)
     with pytest.raises(ValueError, match="horizon must be at most 35"):

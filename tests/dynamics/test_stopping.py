@@ -193,3 +193,8 @@ def test_rules_survive_a_dict(rule: Any) -> None:
 def test_bad_rules(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_dir_lists_what_is_for_users() -> None:
+    assert {"plateau", "halve_on_plateau", "below", "above", "leave"} <= set(dir(ef.stopping))
+    assert all(getattr(ef.stopping, name).__module__ == ef.stopping.__name__ for name in dir(ef.stopping))

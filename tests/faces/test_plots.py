@@ -116,6 +116,7 @@ def test_one_point_is_visible() -> None:
     [
         ({"quantity": "losses"}, "quantity must be one of 'loss', 'accuracy'.*did you mean 'loss'"),
         ({"quantity": "theta"}, "quantity must be one of"),
+        ({"quantity": "grad_norm2"}, r"quantity must be on record \(got 'grad_norm2', .*record=\{\"grad_norm2\": 1\}"),
         ({"quantity": "loss", "x": "epoch"}, "x must be one of 'step', 'time'"),
         ({"quantity": "loss", "quantiles": [0.5, 1.5]}, "quantiles must hold numbers between 0 and 1"),
     ],

@@ -108,3 +108,12 @@ def test_bad_input() -> None:
         ef.plots.escape_rates(found, gradient_noise="gauss")
     with pytest.raises(ValueError, match="unit must be one of"):
         ef.plots.survival(found, step_size=0.1, unit="seconds")
+
+
+def test_something_else_is_refused() -> None:
+    wrong: Any = ef.descend(ef.Objective(ef.MLP([1, 1], bias=False), [[1.0]], [1.0]), [0.0], steps=1, step_size=0.1)
+    for draw in (ef.plots.survival, ef.plots.escape_rates):
+        with pytest.raises(TypeError, match=r"escapes must be the result of etaflow.escape_times \(got a Runs\)"):
+            draw(wrong)
+    with pytest.raises(TypeError, match=r"bands must be the result of etaflow.predict_bands \(got a Runs\)"):
+        ef.plots.bands(wrong)

@@ -1,6 +1,7 @@
 """The network: its parameters, its forward pass and its starts."""
 
 import pickle
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -268,3 +269,11 @@ def test_finnoffs_order_in_his_formula() -> None:
 def test_finnoffs_order_needs_his_network(net: MLP) -> None:
     with pytest.raises(ValueError, match="one hidden layer and biases"):
         net.finnoff_order()
+
+
+def test_widths_one_by_one_are_refused_with_a_hint() -> None:
+    arguments: Any = (2, 4, 1)
+    with pytest.raises(
+        TypeError, match=r"widths must be one sequence, such as MLP\(\[2, 4, 1\]\), .* \(got \(2, 4, 1\)\)"
+    ):
+        ef.MLP(*arguments)

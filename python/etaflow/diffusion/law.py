@@ -131,6 +131,40 @@ class Fluctuations:
         """
         return float(np.sqrt(check_positive_number("step_size", step_size))) * self.std
 
+    @cached_property
+    def mean_shift(self) -> Array:
+        """The m of E θ^η = θ̄ + η·m + o(η) at the times, shape (m, d): Euler's error, and the curvature of ∇f over the fluctuations.
+
+        Raises
+        ------
+        ValueError
+            If an activation has a kink, or there are no matrices.
+        """
+        from etaflow.diffusion.mean_shift import has_third_derivatives, shift_with_noise  # noqa: PLC0415 - which imports this
+
+        if not has_third_derivatives(self.objective.net):
+            raise ValueError(
+                f"mean_shift needs three derivatives, but an activation of {self.objective.net!r} has a kink"
+            )
+        _ = self.covariance
+        return np.asarray(shift_with_noise(self.objective, self.flow, self.times, self.noise_factor), np.float64)
+
+    def rms_distance(self, step_size: float) -> Array:
+        """Return √E‖θ^η − θ̄‖² at the times, how far SGD is from the flow: √(η·tr Σ + η²·‖m‖²) with the shift m of the mean.
+
+        Parameters
+        ----------
+        step_size : float
+            η.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            In units of θ.
+        """
+        eta = check_positive_number("step_size", step_size)
+        return np.asarray(np.sqrt(eta * self.trace + eta**2 * np.sum(self.mean_shift**2, axis=1)))
+
     @property
     def correlation(self) -> Array:
         """The correlations of the parameters, shape (m, d, d); NaN with a parameter that does not fluctuate."""

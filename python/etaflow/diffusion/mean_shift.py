@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow.diffusion.fluctuations import fluctuations
+from etaflow.diffusion.noise import noise_factor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,15 +55,38 @@ def mean_shift(objective: Objective, flow: Flow, times: Array, *, batch_size: in
     ndarray, shape (k, d)
         m, in units of θ per unit of η.
     """
+    return shift_with_noise(objective, flow, times, noise_factor(objective, batch_size, sampling))
+
+
+def shift_with_noise(objective: Objective, flow: Flow, times: Array, factor: float) -> Array:
+    """Return what `mean_shift` does, for noise of the covariance c·R.
+
+    Parameters
+    ----------
+    objective, flow, times
+        As there.
+    factor : float
+        c.
+
+    Returns
+    -------
+    ndarray, shape (k, d)
+        m, in units of θ per unit of η.
+
+    Raises
+    ------
+    ArithmeticError
+        If the equation could not be solved.
+    """
     from scipy.integrate import solve_ivp  # noqa: PLC0415 - slow to import
     from scipy.interpolate import CubicSpline  # noqa: PLC0415
 
     if times[-1] == 0:
         return np.zeros((len(times), objective.num_params))
     nodes = _nodes(flow, times)
-    noise: dict[str, Any] = {"batch_size": batch_size, "sampling": sampling}
-    law = finished(fluctuations(objective, flow, times=nodes, method="dense", **noise))
-    force = CubicSpline(nodes, [_force(objective, *one) for one in zip(flow(nodes), law.covariance, strict=True)])
+    law = finished(fluctuations(objective, flow, times=nodes, method="dense"))
+    covariances = factor / law.noise_factor * law.covariance  # Σ is proportional to c
+    force = CubicSpline(nodes, [_force(objective, *one) for one in zip(flow(nodes), covariances, strict=True)])
 
     def slope(t: float, shift: Array) -> Array:
         return np.asarray(force(t) - objective.hessian_vector(flow(t), shift))

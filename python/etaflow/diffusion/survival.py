@@ -149,6 +149,9 @@ class Survival:
         """
         value, low, high = self.quantile(0.5)
         shown = f"median exit time {value:g} [{low:g}, {high:g}]"
+        if not np.isfinite(value):  # the curve did not come down to a half
+            beyond = f"median exit time > {self.durations.max():g}"
+            shown = beyond if np.isinf(low) else f"{beyond} [{low:g}, {high:g}]"
         return f"Survival({self.observed.sum()} of {self.observed.size} runs left; {shown})"
 
 

@@ -23,6 +23,21 @@ from etaflow._checks import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PUBLIC = (
+    "HalveOnPlateau",
+    "Leave",
+    "Plateau",
+    "Threshold",
+    "above",
+    "below",
+    "from_dict",
+    "halve_on_plateau",
+    "leave",
+    "plateau",
+    "to_dict",
+)
+"""What `dir` lists."""
+
 MONITORS = ("loss", "grad_norm2", "accuracy", "validation_loss", "batch_loss")
 FALLING = ("loss", "grad_norm2", "validation_loss", "batch_loss")
 
@@ -351,3 +366,7 @@ def _check_plateau(rule: Plateau | HalveOnPlateau) -> None:
 def _core_rule(kind: str, monitor: str, start: int, every: int, **values: float) -> dict[str, Any]:
     idle = {"patience": 1, "min_delta": 0.0, "cooldown": 0, "factor": 1.0, "threshold": 0.0}
     return {"kind": kind, "monitor": monitor, "start": start, "every": every} | idle | values
+
+
+def __dir__() -> list[str]:
+    return sorted(PUBLIC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
@@ -86,11 +86,15 @@ class MLP:
     def __init__(
         self,
         widths: Iterable[int],
-        *,
+        *more: Never,
         activation: ActivationSpec | Sequence[ActivationSpec] = "tanh",
         output: ActivationSpec = "identity",
         bias: bool = True,
     ) -> None:
+        if more:
+            raise TypeError(
+                f"widths must be one sequence, such as MLP([2, 4, 1]), and the rest named, such as bias=False (got {(widths, *more)!r})"
+            )
         if isinstance(widths, str | bytes) or not hasattr(widths, "__iter__"):
             raise TypeError(f"widths must be a sequence of integers (got {widths!r})")
         checked = tuple(check_int(f"widths[{layer}]", width, 1, 2**31 - 1) for layer, width in enumerate(widths))

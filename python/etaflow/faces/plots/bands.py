@@ -8,6 +8,7 @@ import numpy as np
 
 from etaflow._checks import check_choice, check_int, check_nonnegative_int
 from etaflow.diffusion import coverage
+from etaflow.diffusion.bands import Bands
 from etaflow.faces.plots.axes import legend_beside, new_axes
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from etaflow.diffusion.bands import Bands
     from etaflow.dynamics.runs import Runs
 
 RUNS = 25
@@ -74,6 +74,8 @@ def bands(
     >>> ax.get_ylabel()
     'weight θ[3]'
     """
+    if not isinstance(bands, Bands):
+        raise TypeError(f"bands must be the result of etaflow.predict_bands (got a {type(bands).__name__})")
     check_choice("quantity", quantity, [str(name) for name in bands.data])
     count = check_nonnegative_int("shown", shown)
     place = _place(bands, quantity, index)

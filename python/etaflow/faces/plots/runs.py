@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow._checks import check_choice, check_float_array
+from etaflow.dynamics.recording import QUANTITIES
 from etaflow.faces.plots.axes import legend_beside, new_axes
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def curves(
     'step'
     """
     drawn = [name for name in runs.plan.record.steps if name != "theta"]
+    if quantity in QUANTITIES and quantity not in (*drawn, "theta"):
+        raise ValueError(
+            f'quantity must be on record (got {quantity!r}, on record: {drawn}): descend with record={{"{quantity}": 1}}'
+        )
     check_choice("quantity", quantity, drawn)
     check_choice("x", x, ("step", "time"))
     data = runs.data[quantity]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow._checks import check_choice
-from etaflow.diffusion.escape_result import UNITS
+from etaflow.diffusion.escape_result import UNITS, EscapeTimes
 from etaflow.diffusion.exponent import FEWEST
 from etaflow.faces.plots.axes import legend_beside, new_axes
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from etaflow.diffusion.escape_result import EscapeTimes
     from etaflow.diffusion.exponent import Exponent
     from etaflow.diffusion.survival import Survival
 
@@ -66,6 +65,8 @@ def survival(
     ------
     ImportError
         If Matplotlib is not installed.
+    TypeError
+        If `escapes` is something else.
     ValueError
         If a value is not in the table, or there are more than 10 curves to draw.
 
@@ -78,6 +79,7 @@ def survival(
     >>> ax.get_legend_handles_labels()[1]
     ['η = 0.2: 100 of 100 left', 'η = 0.3: 100 of 100 left']
     """
+    _check(escapes)
     check_choice("unit", unit, UNITS)
     wanted = {"step_size": step_size, "batch_size": batch_size, "gradient_noise": gradient_noise}
     settings = list(_settings(escapes, wanted))
@@ -136,6 +138,8 @@ def escape_rates(
     ------
     ImportError
         If Matplotlib is not installed.
+    TypeError
+        If `escapes` is something else.
     ValueError
         If a value is not in the table, or there are more than 10 lines to draw.
 
@@ -149,6 +153,7 @@ def escape_rates(
     >>> ax.get_xlabel()
     '1/η'
     """
+    _check(escapes)
     wanted = {"batch_size": batch_size, "gradient_noise": gradient_noise}
     settings = list(_settings(escapes, wanted))
     if len(settings) > MOST:
@@ -174,6 +179,11 @@ def escape_rates(
     axes.set_title(_title(escapes, wanted), fontsize="medium")
     legend_beside(axes)
     return axes
+
+
+def _check(escapes: object) -> None:
+    if not isinstance(escapes, EscapeTimes):
+        raise TypeError(f"escapes must be the result of etaflow.escape_times (got a {type(escapes).__name__})")
 
 
 def _settings(escapes: EscapeTimes, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
