@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["reproduce", "--list"])
-    fleischmann-5.3  Is the mean squared gradient norm along SGD proportional to ...
+    fleischmann-5.1  What do the costs where gradient descent ends have to do with ...
     0
     """
     try:

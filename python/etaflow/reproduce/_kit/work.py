@@ -11,14 +11,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from etaflow.dynamics.runs import load
+from etaflow.reproduce._kit.arrays import read_arrays, write_arrays
 from etaflow.reproduce._kit.reporting import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -276,32 +274,3 @@ def one_blas_thread() -> AbstractContextManager[object]:
         return nullcontext()
     limits: AbstractContextManager[object] = import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
     return limits
-
-
-def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write arrays to an ``.npz`` file in one moment.
-
-    Parameters
-    ----------
-    file : Path
-        Where to.
-    arrays : dict of str to ndarray
-        None of dtype object.
-    """
-    named: dict[str, Any] = dict(arrays)
-    beside = file.with_name(f".{file.name}.part")
-    with beside.open("wb") as stream:
-        np.savez(stream, **named)
-    beside.replace(file)
-
-
-def read_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read what `write_arrays` wrote.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The arrays.
-    """
-    with np.load(file, allow_pickle=False) as content:
-        return {name: content[name] for name in content.files}
