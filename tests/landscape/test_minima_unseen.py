@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 
-from etaflow.landscape.minima.census import share_interval
+from etaflow._intervals import proportion_interval
 from etaflow.landscape.minima.unseen import estimate_unseen
 
 GIRDLED = [46, 22, 17, 15, 15, 9, 8, 6, 6, 4] + [2] * 4 + [1] * 12
@@ -87,6 +87,6 @@ def test_intervals_hold_as_often_as_they_say_in_a_simulation() -> None:
 
 
 def test_shares_equal_scipys() -> None:
-    low, high = share_interval(7, 50, 0.9)
+    low, high = proportion_interval(7, 50, level=0.9)
     expected = binomtest(7, 50).proportion_ci(0.9, method="exact")
     assert (low, high) == (expected.low, expected.high)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from etaflow._checks import check_choice
+from etaflow._intervals import proportion_interval
 from etaflow.diffusion.barrier import Barrier
 from etaflow.diffusion.exponent import Exponent, fit_exponent
 from etaflow.diffusion.survival import Survival, kaplan_meier, logrank
@@ -160,14 +161,13 @@ class EscapeTimes:
             By ``basin`` (−1: not at rest): ``count``, ``share`` of the runs that left, with the exact interval ``low``, ``high`` (Clopper
             and Pearson 1934), ``value`` of f and ``verdict``.
         """
-        from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
-
         chosen = self._select(step_size=step_size, batch_size=batch_size, gradient_noise=gradient_noise)
         numbers = np.append(chosen.basin.values, -1)
         went = chosen.destination.values[chosen.left.values]
         counts = [int(np.count_nonzero(went == number)) for number in numbers]
-        tests = [binomtest(count, max(went.size, 1)) for count in counts]
-        intervals = [one.proportion_ci(self.level, method="exact") if went.size else (0.0, 1.0) for one in tests]
+        intervals = [
+            proportion_interval(count, went.size, level=self.level) if went.size else (0.0, 1.0) for count in counts
+        ]
         columns = {
             "count": counts,
             "share": np.divide(counts, max(went.size, 1)),

@@ -16,6 +16,7 @@ from etaflow._checks import (
     check_probability,
     check_seed,
 )
+from etaflow._intervals import proportion_interval
 from etaflow.dynamics.progress import Progress
 from etaflow.landscape.linear_networks.perturbed import PerturbedNets
 
@@ -212,10 +213,9 @@ def _judge(nets: PerturbedNets, theta: Array) -> dict[str, int]:
 
 def _table(sizes: npt.NDArray[np.int64], product: int, rows: list[dict[str, int]], trials: int, level: float) -> Any:
     import xarray as xr  # noqa: PLC0415 - slow to import
-    from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
 
-    intervals = [binomtest(row["zero"], trials).proportion_ci(level, method="exact") for row in rows]
+    intervals = [proportion_interval(row["zero"], trials, level=level) for row in rows]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     columns |= {"n": sizes, "success": [row["zero"] / trials for row in rows]}
-    columns |= {"low": [one.low for one in intervals], "high": [one.high for one in intervals]}
+    columns |= {"low": [low for low, _ in intervals], "high": [high for _, high in intervals]}
     return xr.Dataset({name: ("ratio", values) for name, values in columns.items()}, {"ratio": sizes / product})

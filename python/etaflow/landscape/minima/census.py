@@ -127,26 +127,6 @@ def group(
     return labels, [chosen[label] for label in order]
 
 
-def share_interval(count: int, total: int, level: float) -> tuple[float, float]:
-    """Return the interval of Clopper and Pearson for a probability.
-
-    Returns
-    -------
-    low, high : float
-        The ends.
-
-    Examples
-    --------
-    >>> low, high = share_interval(0, 100, 0.95)
-    >>> low, round(high, 4)  # 1 - 0.025**(1/100)
-    (0.0, 0.0362)
-    """
-    from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
-
-    interval = binomtest(count, total).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
-
-
 def _agree(one: FloatArray, other: FloatArray, near: float) -> bool:
     return bool(np.abs(one - other).max() <= near * (1e-3 + np.abs(other).max()))
 

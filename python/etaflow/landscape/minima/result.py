@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from etaflow.landscape.minima.census import share_interval
+from etaflow._intervals import proportion_interval
 from etaflow.landscape.minima.ends import INTERRUPTED, KINDS, MINIMA
 from etaflow.landscape.minima.unseen import Unseen, estimate_unseen
 
@@ -111,7 +111,7 @@ class Minima:
         import xarray as xr  # noqa: PLC0415 - slow to import
 
         total = len(self.ends) - self.kinds.get(INTERRUPTED, 0)
-        intervals = [share_interval(int(count), total, self.level) for count in self.counts]
+        intervals = [proportion_interval(int(count), total, level=self.level) for count in self.counts]
         low, high = np.array(intervals).reshape(-1, 2).T
         chosen = [self.ends[run] for run in self.chosen]
         columns = {

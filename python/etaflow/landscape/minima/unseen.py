@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etaflow._checks import check_probability
+from etaflow._intervals import proportion_interval
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -103,12 +104,10 @@ def _quantile(level: float) -> float:
 
 
 def _coverage(draws: int, once: int, twice: int, z: float, level: float) -> tuple[float, float, float]:
-    from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
-
     coverage = 1 - once / draws
     half = z * sqrt(once * (1 - once / draws) + 2 * twice) / draws
-    exact = binomtest(draws - once, draws).proportion_ci(level, method="exact")
-    return coverage, max(min(coverage - half, exact.low), 0.0), min(max(coverage + half, exact.high), 1.0)
+    low, high = proportion_interval(draws - once, draws, level=level)
+    return coverage, max(min(coverage - half, low), 0.0), min(max(coverage + half, high), 1.0)
 
 
 def _chao1(draws: int, seen: int, once: int, twice: int) -> tuple[float, float]:

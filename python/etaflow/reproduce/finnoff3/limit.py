@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from etaflow._intervals import mean_interval
 from etaflow.diffusion.linear_sde import simulate_linear_sde
 from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.finnoff3.protocol import LEVEL
-from etaflow.theory.intervals import mean_interval
 
 if TYPE_CHECKING:
     from etaflow.reproduce.finnoff3.problem import Problem

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from etaflow._intervals import RESAMPLES
 from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.finnoff3.keeping import from_arrays, to_arrays
 from etaflow.reproduce.finnoff3.protocol import LEVEL
 from etaflow.reproduce.finnoff3.proved import log10_proved
-from etaflow.theory.intervals import RESAMPLES
 from etaflow.theory.rates import PowerLaw, fit_power_law
 from etaflow.theory.small_steps.deviation import deviation
 

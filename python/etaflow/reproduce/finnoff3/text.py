@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from etaflow._intervals import RESAMPLES
 from etaflow.reproduce._kit.text import count, interval, partial, percent, table
 from etaflow.reproduce.finnoff3.answers import answer_all, in_words, rate_in_words
 from etaflow.reproduce.finnoff3.measured import PLACES
 from etaflow.reproduce.finnoff3.protocol import LEVEL
-from etaflow.theory.intervals import RESAMPLES
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etaflow._intervals import proportion_interval
 from etaflow.reproduce._kit.answers import NO, OPEN, YES, Answer
 from etaflow.reproduce._kit.text import count, interval, percent
 from etaflow.reproduce.finnoff6.comparison import LEVEL
 from etaflow.reproduce.finnoff6.verdicts import IN_A_MINIMUM, STUCK
-from etaflow.theory.intervals import proportion_interval
 
 if TYPE_CHECKING:
     from etaflow.reproduce.finnoff6.comparison import Comparison

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etaflow._checks import check_float_array, check_same_length
-from etaflow.theory.intervals import proportion_interval
+from etaflow._intervals import proportion_interval
 
 LEVEL = 0.95
 RESAMPLES = 1_999

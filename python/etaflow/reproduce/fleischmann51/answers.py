@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etaflow._intervals import proportion_interval
 from etaflow.reproduce._kit.answers import NO, OPEN, YES, Answer
 from etaflow.reproduce._kit.text import count, interval, percent
 from etaflow.reproduce.fleischmann51.clusters import THESIS, levels
 from etaflow.reproduce.fleischmann51.protocol import FIXED
 from etaflow.reproduce.fleischmann51.verdicts import MINIMA
-from etaflow.theory.intervals import proportion_interval
 
 if TYPE_CHECKING:
     from etaflow.reproduce.fleischmann51.findings import Findings

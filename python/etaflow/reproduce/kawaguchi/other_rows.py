@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etaflow._intervals import proportion_interval
 from etaflow.reproduce._kit.text import interval
 from etaflow.reproduce.kawaguchi.row import ANSWERED, Row, word
-from etaflow.theory.intervals import proportion_interval
 
 if TYPE_CHECKING:
     from etaflow.reproduce.kawaguchi.findings import Findings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from etaflow.theory.intervals import RESAMPLES, mean_interval
+from etaflow._intervals import RESAMPLES, mean_interval
 from etaflow.theory.rates import PowerLaw, fit_power_law
 
 if TYPE_CHECKING:

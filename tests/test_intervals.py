@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from etaflow.theory.intervals import mean_interval, proportion_interval
+from etaflow._intervals import mean_interval, proportion_interval
 
 
 def test_the_interval_is_scipys_percentile_bootstrap() -> None:
@@ -28,7 +28,7 @@ def test_one_resample_serves_all_columns() -> None:
 
 
 def test_large_ensembles_are_resampled_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    from etaflow.theory import intervals
+    from etaflow import _intervals as intervals
 
     sample = np.random.default_rng(5).normal(size=40)
     whole = mean_interval(sample, resamples=1000, seed=6)
