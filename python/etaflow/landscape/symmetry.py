@@ -148,3 +148,7 @@ def _ranks(column: FloatArray) -> IntArray:
     ranks = np.empty(len(column), np.int64)
     ranks[order] = np.concatenate([[0], np.cumsum(gaps)])
     return ranks
+
+
+def __dir__() -> list[str]:
+    return __all__
