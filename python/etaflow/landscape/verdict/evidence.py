@@ -126,11 +126,16 @@ def walk(objective: Objective, theta: FloatArray, vector: FloatArray) -> tuple[f
     direction : ndarray, shape (d,)
         The better of ±`vector`.
     """
-    lengths = (WALK * (1 + np.linalg.norm(theta))).astype(theta.dtype)
-    values = [objective.value(theta + sign * lengths[:, None] * vector) for sign in (1, -1)]
+    largest = max(float(np.abs(theta).max()), 1.0)  # squares of large weights would overflow
+    lengths = (WALK * (1 + largest * np.linalg.norm(theta / largest))).astype(theta.dtype)
+    values = [objective.value(_finite(theta + sign * lengths[:, None] * vector)) for sign in (1, -1)]
     falls = [float(objective.value(theta) - np.nanmin(one)) for one in values]
     better = int(np.argmax(falls))
     return falls[better], vector if better == 0 else -vector
+
+
+def _finite(rows: FloatArray) -> FloatArray:
+    return rows[np.isfinite(rows).all(axis=1)]
 
 
 def _gradient_scale(objective: Objective, theta: FloatArray) -> float:
