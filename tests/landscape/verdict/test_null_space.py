@@ -181,7 +181,7 @@ def test_the_deficient_rank_of_the_inputs() -> None:
     x = generator.uniform(-1, 1, (30, 2))
     wide = np.column_stack([x, x[:, 0] - x[:, 1], np.ones(30)])  # one dependent column, one that copies the bias
     f = ef.Objective(ef.MLP([4, 2, 1]), wide, np.sin(2 * x[:, 0]) + 0.3 * generator.normal(size=30))
-    theta = polished(f, 1)
+    theta = polished(f, 4)
     assert np.linalg.norm(theta) < 100
     found = null_space_of(f, theta)
     assert found.causes == {"the deficient rank of the inputs": 4}  # two relations, two units
