@@ -13,7 +13,7 @@ import pytest
 
 import etaflow as ef
 from etaflow.reproduce._kit import text
-from etaflow.reproduce._kit.conduct import Call, check_call
+from etaflow.reproduce._kit.conduct import Call, Products, check_call
 from etaflow.reproduce._kit.figures import files_of, new_figure, save, shades
 from etaflow.reproduce._kit.folder import Folder, Layout
 from etaflow.reproduce._kit.reporting import Progress, reporter
@@ -157,7 +157,11 @@ def test_a_complete_job_is_restored(folder: Folder[Own]) -> None:
     with called().job(PHASES, told.append) as job:
         job.tell("first", 0.0)
     assert told == []
-    result = Result(**called().kept_products(Findings(complete=True, resume_command="x")))
+
+    def make() -> Products:
+        raise AssertionError
+
+    result = Result(**called().products(Findings(complete=True, resume_command="x"), make))
     assert result.restored
     assert result.files == {name: folder.path / name for name in LAYOUT.products}
     assert result.answers == "# Asked\n\n- Why? **Because.**"

@@ -12,9 +12,8 @@ keyword arguments are the options of ``etaflow reproduce NAME``; ``out``, ``scal
    is never done twice. The job tells how far it is, in parts of the phases' expected costs;
 4. catches KeyboardInterrupt around all phases, so that what is finished is written in any case;
 5. writes figures (`figures`), tables, ``summary.json`` with ``"complete"``, and ``summary.md``, whose first lines answer the
-   question in words and numbers (`answers`; `text` has tables and intervals), by `conduct.write_products`, and returns a `result.Result`.
-   What comes before the first ``## `` of the summary is what a terminal shows: the questions and their answers, no table;
-6. if a job is to be resumed that is complete (`conduct.Call.is_restored`), draws and writes nothing: `conduct.Call.kept_products`.
+   question in words and numbers (`answers`; `text` has tables and intervals), by `conduct.Call.products`, and returns a `result.Result`.
+   If the job to be resumed is complete (`conduct.Call.is_restored`), nothing is drawn or written. What comes before the first ``## `` of the summary is what a terminal shows: the questions and their answers, no table.
 
 Same settings, same bytes: no date, no duration and no absolute path is in a file, except the path in the command that goes on.
 """

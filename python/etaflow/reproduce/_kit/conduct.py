@@ -16,12 +16,47 @@ from etaflow.reproduce._kit.work import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from etaflow.reproduce._kit.work import Phase
 
 S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Products:
+    """What an experiment writes.
+
+    Attributes
+    ----------
+    figures : dict of str to Figure
+        By name, without the ending.
+    tables : dict of str to str
+        CSV by the name of the file.
+    summary : str
+        The text of ``summary.md``.
+    content : dict
+        Of ``summary.json``.
+    """
+
+    figures: Mapping[str, Figure]
+    tables: Mapping[str, str]
+    summary: str
+    content: Mapping[str, Any]
+
+    def write(self, folder: Folder[Any]) -> list[Path]:
+        """Write them all, ``summary.json`` last: it says whether the job is complete.
+
+        Returns
+        -------
+        list of Path
+            The files.
+        """
+        files = [file for name, figure in self.figures.items() for file in save(figure, folder.path, name)]
+        files += [folder.write_text(name, table) for name, table in self.tables.items()]
+        return [*files, folder.write_text("summary.md", self.summary), folder.write_json("summary.json", self.content)]
 
 
 @dataclass(frozen=True)
@@ -69,30 +104,34 @@ class Call(Generic[S]):
 
     @property
     def is_restored(self) -> bool:
-        """Whether nothing is left to do: the job to be resumed is complete, and its summary is there."""
-        return self.resume and self.folder.is_complete() and (self.folder.path / "summary.md").exists()
+        """Whether nothing is left to do: the job to be resumed is complete, and all that it writes is there."""
+        return self.resume and self.folder.is_complete() and all(file.exists() for file in self._files)
 
-    def kept_products(self, findings: Any) -> dict[str, Any]:
-        """Return the products of a complete job as an earlier call wrote them.
+    @property
+    def _files(self) -> list[Path]:
+        return [self.folder.path / name for name in self.folder.layout.products]
+
+    def products(self, findings: Any, make: Callable[[], Products]) -> dict[str, Any]:
+        """Write the products of the experiment, or find them as an earlier call wrote them if nothing was left to do.
 
         Parameters
         ----------
         findings : object
             Has ``complete`` and ``resume_command``.
+        make : callable
+            Draws and words them; not called if they are there.
 
         Returns
         -------
         dict
             The arguments of `result.Result`.
         """
-        files = (self.folder.path / name for name in self.folder.layout.products)
-        return {
-            "complete": findings.complete,
-            "files": {file.name: file for file in files if file.exists()},
-            "summary": (self.folder.path / "summary.md").read_text(encoding="utf-8"),
-            "resume_command": findings.resume_command,
-            "restored": True,
-        }
+        common = {"complete": findings.complete, "resume_command": findings.resume_command}
+        if self.is_restored:
+            summary = (self.folder.path / "summary.md").read_text(encoding="utf-8")
+            return {**common, "files": {file.name: file for file in self._files}, "summary": summary, "restored": True}
+        made = make()
+        return {**common, "files": {file.name: file for file in made.write(self.folder)}, "summary": made.summary}
 
 
 def check_call(
@@ -128,46 +167,3 @@ def check_call(
     folder = Folder.at(out, layout)
     settings = folder.resume(wishes) if resume else choose(wishes)
     return Call(folder, settings, count, resume, overwrite)
-
-
-def write_products(
-    folder: Folder[Any],
-    findings: Any,
-    *,
-    figures: Mapping[str, Figure],
-    tables: Mapping[str, str],
-    summary: str,
-    content: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Write the products of an experiment.
-
-    Parameters
-    ----------
-    folder : Folder
-        Where to.
-    findings : object
-        Has ``complete`` and ``resume_command``.
-    figures : dict of str to Figure
-        By name, without the ending.
-    tables : dict of str to str
-        CSV by the name of the file.
-    summary : str
-        The text of ``summary.md``.
-    content : dict
-        Of ``summary.json``.
-
-    Returns
-    -------
-    dict
-        The arguments of `result.Result`.
-    """
-    files = [file for name, figure in figures.items() for file in save(figure, folder.path, name)]
-    files += [folder.write_text(name, table) for name, table in tables.items()]
-    files.append(folder.write_text("summary.md", summary))
-    files.append(folder.write_json("summary.json", content))
-    return {
-        "complete": findings.complete,
-        "files": {file.name: file for file in files},
-        "summary": summary,
-        "resume_command": findings.resume_command,
-    }

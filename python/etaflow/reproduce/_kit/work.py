@@ -107,6 +107,20 @@ class Job:
         """The cost of all phases."""
         return sum(phase.cost for phase in self.phases)
 
+    def calibrate(self, seconds_per_cost: Callable[[], float], *, writing: float = 0.0) -> None:
+        """Measure how long the job will take, if anybody wants to know, and tell.
+
+        Parameters
+        ----------
+        seconds_per_cost : callable
+            Measures how many seconds a unit of the phases' costs takes.
+        writing : float, default 0.0
+            The cost of what comes after the phases.
+        """
+        if self.report is not None:
+            self.estimate = (self.cost_left + writing) * seconds_per_cost()
+            self.tell(self.phases[0].name, 0.0)
+
     def part_done(self, name: str) -> float:
         """Return which part of a phase is kept already.
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce._kit.work import Job, Phase, one_blas_thread, seconds_per_step
 from etaflow.reproduce.finnoff3 import batch, limit, measured, others, report, text
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.finnoff3.limit import Limit
     from etaflow.reproduce.finnoff3.measured import Measured
@@ -123,7 +122,8 @@ def finnoff_3(
     settings = call.settings
     problems = {name: load_problem(name, settings.seed, settings.protocol.step_sizes) for name in NAMES}
     with call.job(plan_phases(problems, settings), progress) as job, one_blas_thread():
-        return _write(_work(job, problems, settings), call)
+        findings = _work(job, problems, settings)
+        return Result(**call.products(findings, partial(_products, findings)), findings=findings)
 
 
 def plan_phases(problems: dict[str, Problem], settings: Settings) -> list[Phase]:
@@ -164,24 +164,20 @@ def _work(job: Job, problems: dict[str, Problem], settings: Settings) -> Finding
 
 
 def _calibrate(job: Job, problem: Problem) -> None:
-    if job.report is None:
-        return
     f, runs = problem.objective, 200
     sgd = partial(descend, f, problem.theta0, step_size=1e-3, runs=runs, batch_size=1, threads=1)
-    unit = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / (runs * (f.num_params + 10))
-    job.estimate = (job.cost_left + _WRITING) * unit
-    job.tell(job.phases[0].name, 0.0)
+
+    def seconds() -> float:
+        per_step = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS)
+        return per_step / (runs * (f.num_params + 10))
+
+    job.calibrate(seconds, writing=_WRITING)
 
 
-def _write(findings: Findings, call: Call[Settings]) -> Result:
-    if call.is_restored:
-        return Result(**call.kept_products(findings), findings=findings)
-    common = write_products(
-        call.folder,
-        findings,
-        figures=draw_figures(findings),
-        tables={"runs.csv": report.to_csv(findings)},
-        summary=text.to_markdown(findings),
-        content=report.to_json(findings),
+def _products(findings: Findings) -> Products:
+    return Products(
+        draw_figures(findings),
+        {"runs.csv": report.to_csv(findings)},
+        text.to_markdown(findings),
+        report.to_json(findings),
     )
-    return Result(**common, findings=findings)

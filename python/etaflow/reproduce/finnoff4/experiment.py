@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce._kit.work import seconds_per_step
 from etaflow.reproduce.finnoff4 import coverage, ensemble, limit, report, text
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce._kit.work import Job, Phase
     from etaflow.reproduce.finnoff4.problem import Problem
@@ -128,7 +127,7 @@ def finnoff_4(
     with call.job([phase for one in problems for phase in phases_of(one, settings)], progress) as job:
         _calibrate(job)
         findings = _work(job, problems, settings)
-    return _write(findings, call)
+    return Result(**call.products(findings, partial(_products, findings)), findings=findings)
 
 
 def phases_of(problem: Problem, settings: Settings) -> list[Phase]:
@@ -144,13 +143,13 @@ def phases_of(problem: Problem, settings: Settings) -> list[Phase]:
 
 
 def _calibrate(job: Job) -> None:
-    if job.report is None:
-        return
     problem, runs = load_problem("1-2-1", 0), 200
     sgd = partial(descend, problem.objective, problem.theta0, step_size=1e-3, runs=runs, batch_size=1, threads=1)
-    speed = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / runs / _STEP
-    job.estimate = 1e-6 * speed * (job.cost_left + _WRITING)
-    job.tell(job.phases[0].name, 0.0)
+
+    def seconds() -> float:
+        return 1e-6 * seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / runs / _STEP
+
+    job.calibrate(seconds, writing=_WRITING)
 
 
 def _work(job: Job, problems: list[Problem], settings: Settings) -> Findings:
@@ -171,15 +170,10 @@ def _measure(job: Job, problem: Problem, settings: Settings) -> Measured:
     return measure(problem, law, sgd, diffusion, within, settings.seed)
 
 
-def _write(findings: Findings, call: Call[Settings]) -> Result:
-    if call.is_restored:
-        return Result(**call.kept_products(findings), findings=findings)
-    common = write_products(
-        call.folder,
-        findings,
-        figures=draw_figures(findings),
-        tables={"table.csv": report.to_csv(findings)},
-        summary=text.to_markdown(findings),
-        content=report.to_json(findings),
+def _products(findings: Findings) -> Products:
+    return Products(
+        draw_figures(findings),
+        {"table.csv": report.to_csv(findings)},
+        text.to_markdown(findings),
+        report.to_json(findings),
     )
-    return Result(**common, findings=findings)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce._kit.work import Job, Phase, seconds_per_step
 from etaflow.reproduce.finnoff6 import report, text
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.conduct import Call
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.finnoff6.protocol import Protocol
     from etaflow.reproduce.finnoff6.races import Race
@@ -130,7 +129,7 @@ def finnoff_6(
     call = check_call(LAYOUT, choose, wishes, out=out, threads=threads, resume=resume, overwrite=overwrite)
     with call.job(plan_phases(call.settings), progress) as job:
         findings = _work(job, call.settings)
-    return _write(findings, call)
+    return Result(**call.products(findings, partial(_products, findings)), findings=findings)
 
 
 def plan_phases(settings: Settings) -> list[Phase]:
@@ -173,26 +172,22 @@ def _work(job: Job, settings: Settings) -> Findings:
 
 
 def _calibrate(job: Job, settings: Settings) -> None:
-    if job.report is None:
-        return
     conditions, starts = settings.protocol.conditions, min(settings.protocol.starts, 16)
     problem = load_problem(EXPERIMENTS[0], conditions, settings.seed)
     theta0 = problem.draw_starts(conditions, settings.seed, starts)
     batch_training = partial(descend, problem.objective, theta0, step_size=_HARMLESS, threads=job.threads)
-    seconds = seconds_per_step(lambda steps: batch_training(steps=steps), least=_CALIBRATION_SECONDS)
-    job.estimate = (job.cost_left + _WRITING) * seconds / (starts * conditions.samples)
-    job.tell(job.phases[0].name, 0.0)
+
+    def seconds() -> float:
+        per_step = seconds_per_step(lambda steps: batch_training(steps=steps), least=_CALIBRATION_SECONDS)
+        return per_step / (starts * conditions.samples)
+
+    job.calibrate(seconds, writing=_WRITING)
 
 
-def _write(findings: Findings, call: Call[Settings]) -> Result:
-    if call.is_restored:
-        return Result(**call.kept_products(findings), findings=findings)
-    common = write_products(
-        call.folder,
-        findings,
-        figures=draw_figures(findings),
-        tables={"runs.csv": report.to_csv(findings)},
-        summary=text.to_markdown(findings),
-        content=report.to_json(findings),
+def _products(findings: Findings) -> Products:
+    return Products(
+        draw_figures(findings),
+        {"runs.csv": report.to_csv(findings)},
+        text.to_markdown(findings),
+        report.to_json(findings),
     )
-    return Result(**common, findings=findings)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from etaflow.dynamics.descent import descend
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce._kit.work import Job, Phase, seconds_per_step
 from etaflow.reproduce.fleischmann51 import report, text, verdicts
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.fleischmann51.problem import Problem
     from etaflow.reproduce.fleischmann51.protocol import Protocol
@@ -128,7 +127,7 @@ def fleischmann_5_1(
     problem = load_problem(call.settings.seed)
     with call.job(plan_phases(call.settings), progress) as job:
         findings = _work(job, problem, call.settings)
-    return _write(findings, call.folder)
+    return Result(**call.products(findings, partial(_products, findings)), findings=findings)
 
 
 def plan_phases(settings: Settings) -> list[Phase]:
@@ -167,20 +166,19 @@ def _work(job: Job, problem: Problem, settings: Settings) -> Findings:
 def _calibrate(job: Job, problem: Problem, settings: Settings) -> None:
     layers, width, runs = _CALIBRATION
     theta0 = problem.starts(layers, width, settings.seed, runs)
-    f = problem.objective(layers, width)
-    run = partial(descend, f, theta0, step_size=_HARMLESS, threads=job.threads)
-    seconds = seconds_per_step(lambda steps: run(steps=steps), least=_CALIBRATION_SECONDS)
-    job.estimate = job.cost_left * seconds / (runs * (parameters(layers, width) + OVERHEAD))
-    job.tell(job.phases[0].name, 0.0)
+    run = partial(descend, problem.objective(layers, width), theta0, step_size=_HARMLESS, threads=job.threads)
+
+    def seconds() -> float:
+        per_step = seconds_per_step(lambda steps: run(steps=steps), least=_CALIBRATION_SECONDS)
+        return per_step / (runs * (parameters(layers, width) + OVERHEAD))
+
+    job.calibrate(seconds)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
-    common = write_products(
-        folder,
-        findings,
-        figures=draw_figures(findings),
-        tables={"runs.csv": report.to_csv(findings)},
-        summary=text.to_markdown(findings),
-        content=report.to_json(findings),
+def _products(findings: Findings) -> Products:
+    return Products(
+        draw_figures(findings),
+        {"runs.csv": report.to_csv(findings)},
+        text.to_markdown(findings),
+        report.to_json(findings),
     )
-    return Result(**common, findings=findings)

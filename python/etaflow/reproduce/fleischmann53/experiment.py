@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce.fleischmann53 import report, text
 from etaflow.reproduce.fleischmann53.figures import draw_figures
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.conduct import Call
-    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.fleischmann53.problem import Problem
     from etaflow.reproduce.fleischmann53.protocol import Protocol
@@ -164,7 +163,14 @@ def fleischmann_5_3(
     problem = load_problem(settings.data_folder, settings.size, settings.dtype)
     with call.job([phase.part for phase in plan_phases(settings)], progress) as job:
         findings = _work(Worker(problem.objective, settings, job), problem)
-    return _write(findings, call)
+    return Result(
+        **call.products(findings, partial(_products, findings)),
+        settings=findings.settings,
+        start=findings.start,
+        step_sizes=findings.sweeps[0],
+        batch_sizes=findings.sweeps[1],
+        slopes={sweep.name: law for sweep, law in zip(findings.sweeps, findings.laws, strict=True)},
+    )
 
 
 def _work(worker: Worker, problem: Problem) -> Findings:
@@ -192,29 +198,13 @@ def _work(worker: Worker, problem: Problem) -> Findings:
     return report.Findings(worker.settings, problem, start, sweeps, laws, worker.job.folder.path)
 
 
-def _write(findings: Findings, call: Call[Settings]) -> Result:
-    common = call.kept_products(findings) if call.is_restored else _write_files(findings, call.folder)
-    return Result(
-        **common,
-        settings=findings.settings,
-        start=findings.start,
-        step_sizes=findings.sweeps[0],
-        batch_sizes=findings.sweeps[1],
-        slopes={sweep.name: law for sweep, law in zip(findings.sweeps, findings.laws, strict=True)},
-    )
-
-
-def _write_files(findings: Findings, folder: Folder[Settings]) -> dict[str, Any]:
+def _products(findings: Findings) -> Products:
     steps = findings.settings.protocol.steps
-    return write_products(
-        folder,
-        findings,
-        figures=draw_figures(
-            findings.problem, findings.sweeps, findings.laws, steps=steps, partial=not findings.complete
-        ),
-        tables={"runs.csv": to_csv(findings.sweeps, findings.settings.seed)},
-        summary=text.to_markdown(findings),
-        content=report.to_json(findings),
+    return Products(
+        draw_figures(findings.problem, findings.sweeps, findings.laws, steps=steps, partial=not findings.complete),
+        {"runs.csv": to_csv(findings.sweeps, findings.settings.seed)},
+        text.to_markdown(findings),
+        report.to_json(findings),
     )
 
 

@@ -116,9 +116,7 @@ class Worker:
 
     def calibrate(self) -> None:
         """Measure how long the job will take, and tell, if anybody listens."""
-        if self.job.report is None:
-            return
-        start, first, *_ = plan_phases(self.settings)
+        _, first, *_ = plan_phases(self.settings)
         sgd = partial(
             descend,
             self.objective,
@@ -130,9 +128,9 @@ class Worker:
             mean=["grad_norm2"],
             threads=self.job.threads,
         )
-        seconds = seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS)
-        self.job.estimate = self.job.cost_left * seconds / first.runs
-        self.job.tell(start.name, 0.0)
+        self.job.calibrate(
+            lambda: seconds_per_step(lambda steps: sgd(steps=steps), least=_CALIBRATION_SECONDS) / first.runs
+        )
 
     def carry_out(self, phase: Phase, theta: FloatArray) -> tuple[Runs, bool]:
         """Carry out a phase, or what is left of it.

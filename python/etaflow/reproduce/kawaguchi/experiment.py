@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.kawaguchi import parts, report, text
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.kawaguchi.parts import Arrays, Tell
     from etaflow.reproduce.kawaguchi.protocol import Protocol
@@ -121,7 +120,8 @@ def kawaguchi_2016(
     with call.job(plan_phases(call.settings), progress) as job:
         job.estimate = job.cost_left
         findings = _work(job, call.settings)
-    return _write(findings, call.folder)
+    products = call.products(findings, partial(_products, findings))
+    return Result(**products, findings=findings, claims=table_of_claims(findings))
 
 
 def plan_phases(settings: Settings) -> list[Phase]:
@@ -179,13 +179,10 @@ def _work(job: Job, settings: Settings) -> Findings:
     return Findings(settings, done, job.folder.path)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
-    products = write_products(
-        folder,
-        findings,
-        figures=draw_figures(findings),
-        tables={"claims.csv": report.claims_csv(findings), "points.csv": report.points_csv(findings)},
-        summary=text.to_markdown(findings),
-        content=report.to_json(findings),
+def _products(findings: Findings) -> Products:
+    return Products(
+        draw_figures(findings),
+        {"claims.csv": report.claims_csv(findings), "points.csv": report.points_csv(findings)},
+        text.to_markdown(findings),
+        report.to_json(findings),
     )
-    return Result(**products, findings=findings, claims=table_of_claims(findings))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from etaflow.reproduce._kit.conduct import check_call, write_products
+from etaflow.reproduce._kit.conduct import Products, check_call
 from etaflow.reproduce._kit.result import Result as Base
 from etaflow.reproduce._kit.work import Job, Phase
 from etaflow.reproduce.sontag_figures import parts, report, text
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from etaflow.reproduce._kit.folder import Folder
     from etaflow.reproduce._kit.reporting import Progress
     from etaflow.reproduce.sontag_figures.claims import Claim
     from etaflow.reproduce.sontag_figures.parts import Arrays
@@ -122,9 +121,8 @@ def sontag_1988(
     with call.job(plan_phases(call.settings), progress) as job:
         job.estimate = job.cost_left
         findings = _work(job, call.settings)
-    if call.is_restored:
-        return Result(**call.kept_products(findings), findings=findings, claims=judge_all(findings))
-    return _write(findings, call.folder)
+    claims = judge_all(findings)
+    return Result(**call.products(findings, partial(_products, findings, claims)), findings=findings, claims=claims)
 
 
 def plan_phases(settings: Settings) -> list[Phase]:
@@ -167,18 +165,14 @@ def _work(job: Job, settings: Settings) -> Findings:
     return Findings(settings, Case.of(2, own.case2), Case.of(3, own.case3), done, job.folder.path)
 
 
-def _write(findings: Findings, folder: Folder[Settings]) -> Result:
-    claims = judge_all(findings)
-    products = write_products(
-        folder,
-        findings,
-        figures=draw_figures(findings),
-        tables={
+def _products(findings: Findings, claims: tuple[Claim, ...]) -> Products:
+    return Products(
+        draw_figures(findings),
+        {
             "claims.csv": report.claims_csv(claims),
             "diagram.csv": report.diagram_csv(findings),
             "weights.csv": report.weights_csv(findings),
         },
-        summary=text.to_markdown(findings, claims),
-        content=report.to_json(findings, claims),
+        text.to_markdown(findings, claims),
+        report.to_json(findings, claims),
     )
-    return Result(**products, findings=findings, claims=claims)
