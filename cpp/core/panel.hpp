@@ -30,6 +30,7 @@ inline constexpr int tile_outputs = 5, tile_vectors = 2;
 inline constexpr int gradient_outputs = 3, gradient_inputs = 3;
 inline constexpr int row_outputs = 5, row_vectors = 2;
 #endif
+inline constexpr int gradient_line = 8;  // inputs where there is one output: 8 sums, as many as the collapse takes in
 
 template <class T>
 struct Panel {
@@ -263,17 +264,24 @@ inline void panel_gradient(OutputRange of, int rows, int cols, int vectors, cons
                            T* g_bias) {
     const bool bias = g_bias != nullptr;
     // A strip of inputs stays in the first-level cache while all deltas pass by.
+    const auto tile = [&](int r, int c, auto R, auto C) {
+        T* const to = g + std::ptrdiff_t{r} * cols + c;
+        if (c + C > cols)
+            detail::gradient_tile<R, C, true>(vectors, delta, rows, r, x, cols, c, to, cols, g_bias + r);
+        else
+            detail::gradient_tile<R, C, false, T>(vectors, delta, rows, r, x, cols, c, to, cols, nullptr);
+    };
+    if (of.count == 1) {
+        for_each_piece(cols + bias, gradient_line, [&](int c, int count) {
+            with_constant<gradient_line>(count,
+                                         [&](auto C) { tile(of.first, c, std::integral_constant<int, 1>{}, C); });
+        });
+        return;
+    }
     for_each_piece(cols + bias, gradient_inputs, [&](int c, int c_count) {
         with_constant<gradient_inputs>(c_count, [&](auto C) {
             for_each_piece(of.count, gradient_outputs, [&](int first, int r_count) {
-                with_constant<gradient_outputs>(r_count, [&](auto R) {
-                    const int r = of.first + first;
-                    T* const to = g + std::ptrdiff_t{r} * cols + c;
-                    if (c + C > cols)
-                        detail::gradient_tile<R, C, true>(vectors, delta, rows, r, x, cols, c, to, cols, g_bias + r);
-                    else
-                        detail::gradient_tile<R, C, false, T>(vectors, delta, rows, r, x, cols, c, to, cols, nullptr);
-                });
+                with_constant<gradient_outputs>(r_count, [&](auto R) { tile(of.first + first, c, R, C); });
             });
         });
     });

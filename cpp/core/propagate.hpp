@@ -111,7 +111,8 @@ template <int order, class T>
 
 // Fills ws.a (and s, c up to `order`) of every layer and ws.z.
 template <int order, class T>
-void forward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws, Strip strip) {
+[[gnu::noinline]] void forward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws,
+                               Strip strip) {
     for_each_chunk(strip, [&](int v0, int count) {
         const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
         const T* x = panel.x + at * net.inputs();
@@ -206,7 +207,7 @@ double output_deltas(const Network& net, Loss loss, const Panel<T>& panel, const
 
 // After output_deltas: ws.delta of every layer below.
 template <class T>
-void backward(const Network& net, const T* theta, Workspace<T>& ws, Strip strip) {
+[[gnu::noinline]] void backward(const Network& net, const T* theta, Workspace<T>& ws, Strip strip) {
     for_each_chunk(strip, [&](int v0, int count) {
         const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
         for (int l = net.depth(); l > 1; --l) {
