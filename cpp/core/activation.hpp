@@ -44,6 +44,8 @@ struct Jet {
 namespace functor {
 
 // Every functor maps z to its Jet; what a caller does not use, the compiler leaves out. NaN gives NaN three times.
+// A Cheap one is applied where z is computed: to store z and read it again would take as long.
+struct Cheap {};
 
 template <class T>
 [[gnu::always_inline]] inline Vec<T> constant(T value, Vec<T> z) {  // NaN where z is
@@ -51,7 +53,7 @@ template <class T>
 }
 
 template <class T>
-struct Identity {
+struct Identity : Cheap {
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const { return {z, constant<T>(1, z), constant<T>(0, z)}; }
 };
 
@@ -87,7 +89,7 @@ struct Arctan {
 };
 
 template <class T>
-struct Relu {
+struct Relu : Cheap {
     Vec<T> derivative_at_0;
     explicit Relu(double parameter) : derivative_at_0(set1<T>(static_cast<T>(parameter))) {}
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
@@ -97,7 +99,7 @@ struct Relu {
 };
 
 template <class T>
-struct LeakyRelu {
+struct LeakyRelu : Cheap {
     Vec<T> slope;
     explicit LeakyRelu(double parameter) : slope(set1<T>(static_cast<T>(parameter))) {}
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
@@ -153,31 +155,40 @@ template <int order, class T, class F>
 
 }  // namespace detail
 
+// f(functor of the activation)
+template <class T, class F>
+void with_functor(ActivationSpec spec, F f) {
+    switch (spec.kind) {
+        case Activation::identity:
+            return f(functor::Identity<T>{});
+        case Activation::logistic:
+            return f(functor::Logistic<T>{});
+        case Activation::tanh:
+            return f(functor::Tanh<T>{});
+        case Activation::arctan:
+            return f(functor::Arctan<T>{});
+        case Activation::relu:
+            return f(functor::Relu<T>(spec.parameter));
+        case Activation::leaky_relu:
+            return f(functor::LeakyRelu<T>(spec.parameter));
+        case Activation::softplus:
+            return f(functor::Softplus<T>{});
+        case Activation::gelu:
+            return f(functor::Gelu<T>{});
+        case Activation::sin:
+            return f(functor::Sin<T>{});
+    }
+}
+
+inline bool is_cheap(ActivationSpec spec) {
+    return spec.kind == Activation::identity || spec.kind == Activation::relu || spec.kind == Activation::leaky_relu;
+}
+
 // `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not
 // overlap anything.
 template <int order, class T>
 void activate(ActivationSpec spec, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
-    const auto apply = [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); };
-    switch (spec.kind) {
-        case Activation::identity:
-            return apply(functor::Identity<T>{});
-        case Activation::logistic:
-            return apply(functor::Logistic<T>{});
-        case Activation::tanh:
-            return apply(functor::Tanh<T>{});
-        case Activation::arctan:
-            return apply(functor::Arctan<T>{});
-        case Activation::relu:
-            return apply(functor::Relu<T>(spec.parameter));
-        case Activation::leaky_relu:
-            return apply(functor::LeakyRelu<T>(spec.parameter));
-        case Activation::softplus:
-            return apply(functor::Softplus<T>{});
-        case Activation::gelu:
-            return apply(functor::Gelu<T>{});
-        case Activation::sin:
-            return apply(functor::Sin<T>{});
-    }
+    with_functor<T>(spec, [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); });
 }
 
 }  // namespace etaflow

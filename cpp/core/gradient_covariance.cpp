@@ -131,8 +131,8 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
     Buffer<T> mean(static_cast<std::size_t>(d + lanes<T>));
     f.evaluate(theta, f.panels(), {false, mean.data(), nullptr, 1.0 / static_cast<double>(f.size())}, threads, control);
     const double entries = static_cast<double>(d) * static_cast<double>(d);
-    const int field_threads = threads_for(f.gradient_flops(f.size()), threads);
-    const int block_threads = threads_for(static_cast<double>(f.size()) * entries, threads);
+    const auto field_threads = threads_for(f.gradient_flops(f.size()), threads);
+    const auto block_threads = threads_for(static_cast<double>(f.size()) * entries, threads);
 
     const SampleFields<T> fields(net);
     const std::vector<Run> runs = runs_of_parameters(net, fields);
@@ -142,9 +142,7 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
         parallel_for(field_threads, end - first, control, [&](std::int64_t i) {
             const Panel<T>& panel = kept.slice(first + i);
             Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
-            forward<1>(net, theta, panel, ws);
-            output_deltas<false, T>(net, f.loss(), panel, nullptr, ws);
-            backward(net, theta, panel, ws);
+            propagate<false, T>(net, f.loss(), theta, panel, nullptr, ws);
             keep_layers(net, fields, panel, ws, kept.fields(first + i));
         });
         control.throw_if_stopped();

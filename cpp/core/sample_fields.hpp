@@ -102,7 +102,7 @@ class FieldBlocks {
         panel.y += first * target_rows(f.loss(), f.net().outputs());
         if (panel.indices)
             panel.indices += first;
-        else
+        else if (panel.rows)
             panel.rows += first * panel.row_stride;
         panel.samples = static_cast<int>(std::min<std::ptrdiff_t>(vectors * lanes<T>, panel.samples - first));
         panel.vectors = vectors;
@@ -136,7 +136,7 @@ std::vector<Portion> portions_of(const FieldBlocks<T>& kept, std::int64_t first,
 // of `to`. Few items share the samples too, so that threads have something to share: two parts are summed apart,
 // whatever the number of threads. The second part is alone in `to` (`own`).
 template <class T, class F>
-void sum_parts(std::int64_t items, const std::vector<Portion>& portions, std::int64_t size, T* out, int threads,
+void sum_parts(std::int64_t items, const std::vector<Portion>& portions, std::int64_t size, T* out, auto threads,
                Control& control, F sum) {
     constexpr std::int64_t few = 8;
     const std::span<const Portion> all(portions);
@@ -168,14 +168,14 @@ void keep_layers(const Network& net, const SampleFields<T>& fields, const Panel<
         for (int l = 1; l <= net.depth(); ++l) {
             const Layer& layer = net.layers()[l - 1];
             keep(ws.delta[l], layer.out, fields.delta[l]);
-            if (l > 1) keep(ws.a[l - 1], layer.in, fields.input[l]);
+            if (l > 1 || !panel.rows) keep(l > 1 ? ws.a[l - 1] : panel.x, layer.in, fields.input[l]);
         }
     });
     for (int l = 1; l <= net.depth(); ++l) {
         const Layer& layer = net.layers()[l - 1];
         for (int i = 0; i < panel.samples; ++i) {
             T* const input = to.rows(fields.input[l]).row(i);
-            if (l == 1) std::copy_n(panel.row(i), layer.in, input);
+            if (l == 1 && panel.rows) std::copy_n(panel.row(i), layer.in, input);
             if (layer.bias) input[layer.in] = T(1);
         }
     }

@@ -35,8 +35,8 @@ class LayerRows {
         data_ = ensure(memory, static_cast<std::size_t>(stride_) * lanes<T>);
     }
 
-    // Of vector v among `count` of the chunk that begins at v0. The first layer's inputs are rows of the data already.
-    void fill(const Workspace<T>& ws, int v0, int count, int v) {
+    // Of vector v among `count` of the chunk that begins at v0. Inputs that the panel has as rows stay there.
+    void fill(const Panel<T>& panel, const Workspace<T>& ws, int v0, int count, int v) {
         const auto transpose_units = [&](const T* from, int units, T* to) {
             to_sample_rows(from + (std::ptrdiff_t{v0} * units + v) * lanes<T>, units, std::ptrdiff_t{count} * lanes<T>,
                            SampleRows<T>{to, stride_}, 0);
@@ -44,7 +44,7 @@ class LayerRows {
         for (int l = 1; l <= net_.depth(); ++l) {
             const Layer& layer = net_.layers()[l - 1];
             transpose_units(ws.delta[l], layer.out, delta(l, 0));
-            if (l > 1) transpose_units(ws.a[l - 1], layer.in, input(l, 0));
+            if (l > 1 || !panel.rows) transpose_units(l > 1 ? ws.a[l - 1] : panel.x, layer.in, input(l, 0));
         }
     }
     T* delta(int l, int lane) const { return data_ + lane * stride_ + offsets_[l - 1]; }
@@ -61,9 +61,7 @@ class LayerRows {
 template <class T>
 void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* theta, Loss loss, T* out) {
     Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
-    forward<1>(net, theta, panel, ws);
-    output_deltas<false, T>(net, loss, panel, nullptr, ws);
-    backward(net, theta, panel, ws);
+    propagate<false, T>(net, loss, theta, panel, nullptr, ws);
     LayerRows<T> rows(net);
     const T one = 1;
     const auto write = [&](int sample, int lane) {
@@ -72,7 +70,7 @@ void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* 
         for (int l = 1; l <= net.depth(); ++l) {
             const Layer& layer = net.layers()[l - 1];
             const T* const delta = rows.delta(l, lane);
-            const T* const x = l == 1 ? panel.row(sample) : rows.input(l, lane);
+            const T* const x = l == 1 && panel.rows ? panel.row(sample) : rows.input(l, lane);
             outer_product(delta, layer.out, x, layer.in, row + layer.weights, end);
             if (layer.bias) outer_product(&one, 1, delta, layer.out, row + layer.biases, end);
         }
@@ -80,7 +78,7 @@ void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* 
     for_each_chunk(panel.vectors, [&](int v0, int count) {
         for (int v = 0; v < count; ++v) {
             const int first = (v0 + v) * lanes<T>, samples = std::min(lanes<T>, panel.samples - first);
-            rows.fill(ws, v0, count, v);
+            rows.fill(panel, ws, v0, count, v);
             for (int i = 0; i < samples; ++i) write(first + i, i);
         }
     });
