@@ -5,6 +5,7 @@
 
 #include "panel_sum.hpp"
 #include "propagate.hpp"
+#include "sample_gradients.hpp"
 #include "wave.hpp"
 
 namespace etaflow {
@@ -16,35 +17,6 @@ double squared_norm(const T* v, std::int64_t size) {
     double total = 0;
     for (std::int64_t i = 0; i < size; ++i) total += static_cast<double>(v[i]) * static_cast<double>(v[i]);
     return total;
-}
-
-// [unit][vector] of one vector of a chunk -> [lane][unit], rows of `stride`
-// elements, a multiple of the lanes.
-template <class T>
-void to_sample_rows(const T* from, int units, std::ptrdiff_t from_stride, T* to, std::ptrdiff_t stride) {
-    for (int k = 0; k < units; k += lanes<T>) {
-        Vec<T> square[lanes<T>];
-        for (int i = 0; i < lanes<T>; ++i) square[i] = k + i < units ? load(from + (k + i) * from_stride) : Vec<T>{};
-        transpose<T>(square);
-        for (int i = 0; i < lanes<T>; ++i) store(to + i * stride + k, square[i]);
-    }
-}
-
-template <class T>
-std::ptrdiff_t padded_width(int units) {
-    return (units + lanes<T> - 1) / lanes<T> * lanes<T>;
-}
-
-// delta[o] * x[i] for all o, i as one contiguous row-major block. Writes whole vectors where they fit before `end`.
-template <class T>
-void outer_product(const T* delta, int rows, const T* x, int cols, T* out, const T* end) {
-    for (int o = 0; o < rows; ++o, out += cols) {
-        const Vec<T> d = set1<T>(delta[o]);
-        int i = 0;
-        // A vector may run over into the next row, which is written afterwards.
-        for (; i < cols && out + i + lanes<T> <= end; i += lanes<T>) store_unaligned(out + i, d * load(x + i));
-        for (; i < cols; ++i) out[i] = delta[o] * x[i];
-    }
 }
 
 }  // namespace
@@ -180,37 +152,6 @@ double Objective<T>::accuracy(const T* theta, int threads, Control& control) con
 }
 
 template <class T>
-void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* theta, Loss loss, T* out) {
-    Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
-    propagate<false, T>(net, loss, theta, panel, nullptr, ws);
-    const std::int64_t d = net.num_params();
-    thread_local Buffer<T> memory;
-    const std::ptrdiff_t width = padded_width<T>(net.max_width());
-    T* const delta = ensure(memory, 2 * width * lanes<T>);
-    T* const x = delta + width * lanes<T>;
-    for_each_chunk(panel.vectors, [&](int v0, int count) {
-        for (int v = 0; v < count; ++v) {
-            const int first = (v0 + v) * lanes<T>, samples = std::min(lanes<T>, panel.samples - first);
-            const auto vector_of = [&](const T* rows, int units) {
-                return rows + (std::ptrdiff_t{v0} * units + v) * lanes<T>;
-            };
-            for (int l = 1; l <= net.depth(); ++l) {
-                const Layer& layer = net.layers()[l - 1];
-                const std::ptrdiff_t step = std::ptrdiff_t{count} * lanes<T>;
-                to_sample_rows(vector_of(ws.delta[l], layer.out), layer.out, step, delta, width);
-                to_sample_rows(vector_of(l == 1 ? panel.x : ws.a[l - 1], layer.in), layer.in, step, x, width);
-                for (int i = 0; i < samples; ++i) {
-                    T* row = out + (first + i) * d;
-                    outer_product(delta + i * width, layer.out, x + i * width, layer.in, row + layer.weights,
-                                  row + layer.biases);
-                    if (layer.bias) std::copy_n(delta + i * width, layer.out, row + layer.biases);
-                }
-            }
-        }
-    });
-}
-
-template <class T>
 void Objective<T>::sample_gradients(const T* theta, std::int64_t begin, std::int64_t end, T* out, int threads,
                                     Control& control) const {
     const Panels<T>* data = &panels_;
@@ -291,7 +232,5 @@ template class Objective<double>;
 template class Objective<float>;
 template void predict(const Network&, const double*, const double*, std::int64_t, double*, int, Control&);
 template void predict(const Network&, const float*, const float*, std::int64_t, float*, int, Control&);
-template void write_sample_gradients(const Network&, const Panel<double>&, const double*, Loss, double*);
-template void write_sample_gradients(const Network&, const Panel<float>&, const float*, Loss, float*);
 
 }  // namespace etaflow

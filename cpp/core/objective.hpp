@@ -87,10 +87,6 @@ class Objective {
 template <class T>
 void predict(const Network& net, const T* theta, const T* x, std::int64_t n, T* out, int threads, Control& control);
 
-// Gradients of the samples of one panel as rows: out (panel.samples, d), after backward.
-template <class T>
-void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* theta, Loss loss, T* out);
-
 extern template class Objective<double>;
 extern template class Objective<float>;
 

@@ -148,6 +148,26 @@ TEST_CASE("the covariance is that of the sample gradients") {
         }
 }
 
+TEST_CASE("observations that are kept in one layout alone") {
+    const std::int64_t n = 900;
+    const int inputs = 700;
+    CHECK(static_cast<double>(n * inputs) * sizeof(double) > most_cached_bytes);
+    Problem problem = problem_of({{inputs, 1}, Loss::log, true}, n);
+    Values matrix(problem.entries()), expected(problem.v.size()), rows(static_cast<std::size_t>(n * problem.d()));
+    hessian(problem.f, problem.theta.data(), matrix.data(), 2, problem.control);
+    hessian_vector(problem.f, problem.theta.data(), problem.v.data(), expected.data(), 2, problem.control);
+    check_near(product(matrix, problem.v), expected, 1e-12);
+    gradient_covariance(problem.f, problem.theta.data(), matrix.data(), 2, problem.control);
+    covariance_vector(problem.f, problem.theta.data(), problem.v.data(), expected.data(), 2, problem.control);
+    check_near(product(matrix, problem.v), expected, 1e-12);
+    problem.f.sample_gradients(problem.theta.data(), 0, n, rows.data(), 2, problem.control);
+    const Values ones(static_cast<std::size_t>(n), 1.0);
+    Values total(problem.v.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) total[i % total.size()] += rows[i];
+    problem.f.weighted_gradient(problem.theta.data(), ones.data(), expected.data(), 2, problem.control);
+    check_near(total, expected, 1e-12);
+}
+
 TEST_CASE("a large common part of the gradients does not disturb the covariance") {
     const std::int64_t n = 100;
     const Network net({1, 1}, {{Activation::identity, 0}}, true);
