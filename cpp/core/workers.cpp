@@ -163,24 +163,62 @@ void call(int helpers, bool wake) {
     for (int i = awake_ones; i < helpers; ++i) calls.notify_one();
 }
 
-// Until helpers have done the `taken` items that they hold.
-void await(const Desk& desk, std::int64_t taken, Clock::duration own_item, Control& control) {
-    if (desk.done() == taken) return;
-    const auto begin = Clock::now();
-    auto waited = Clock::duration::zero();
-    while (desk.done() != taken) {
-        if (waited < impatient) {
-            relax();
-        } else {
-            control.poll();
-            std::this_thread::sleep_for(std::min<Clock::duration>(waited, 5ms));
-        }
-        waited = Clock::now() - begin;
+// A caller's side of its call. It does not leave before its helpers have, not even while the thread is being unwound.
+class Share {
+  public:
+    Share(Desk& desk, const Items& items, int helpers) : desk_(desk), items_(items) {
+        desk_.lay(items, helpers, begin_);
     }
-    // Far longer than an item takes: another program has the helper's core.
-    if (waited > 4 * own_item + 200us)
-        rest_until = (Clock::now() + std::min<Clock::duration>(16 * waited, 100ms)).time_since_epoch().count();
-}
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    ~Share() {
+        close();
+        while (!over()) std::this_thread::sleep_for(impatient);
+        desk_.leave();
+    }
+
+    Clock::time_point begin() const { return begin_; }
+
+    void work(Control& control) {
+        bool go_on = true;
+        for (std::int64_t item; go_on && (item = desk_.take(false)) >= 0;) {
+            ++own_;
+            at_work = true;
+            go_on = items_.run(items_.context, item);
+            at_work = false;
+            control.poll();
+        }
+        close();
+    }
+
+    // Until helpers have done the items that they hold.
+    void await(Control& control) const {
+        if (over()) return;
+        const auto end = Clock::now();
+        auto waited = Clock::duration::zero();
+        while (!over()) {
+            if (waited < impatient) {
+                relax();
+            } else {
+                control.poll();
+                std::this_thread::sleep_for(std::min<Clock::duration>(waited / 4, 1ms));
+            }
+            waited = Clock::now() - end;
+        }
+        // Far longer than an item takes: another program has the helper's core.
+        if (waited > 4 * (end - begin_) / std::max<std::int64_t>(own_, 1) + 200us)
+            rest_until = (Clock::now() + std::min<Clock::duration>(16 * waited, 100ms)).time_since_epoch().count();
+    }
+
+  private:
+    void close() { dropped_ += desk_.close(); }
+    bool over() const { return desk_.done() == items_.count - dropped_ - own_; }
+
+    Desk& desk_;
+    const Items& items_;
+    Clock::time_point begin_ = Clock::now();
+    std::int64_t own_ = 0, dropped_ = 0;
+};
 
 Desk* free_desk() {
     for (Desk& desk : desks)
@@ -199,21 +237,11 @@ void share_items(const Items& items, int helpers, bool wake, Control& control) {
         return;
     }
     hire(helpers);
-    const auto begin = Clock::now();
-    desk->lay(items, helpers, begin);
-    const bool streaming = in_a_stream(begin);
+    Share share(*desk, items, helpers);
+    const bool streaming = in_a_stream(share.begin());
     call(helpers, wake || streaming);
-    std::int64_t own = 0;
-    bool go_on = true;
-    for (std::int64_t item; go_on && (item = desk->take(false)) >= 0; ++own) {
-        at_work = true;
-        go_on = items.run(items.context, item);
-        at_work = false;
-        control.poll();
-    }
-    const std::int64_t taken = items.count - desk->close() - own;
-    await(*desk, taken, (Clock::now() - begin) / std::max<std::int64_t>(own, 1), control);
-    desk->leave();
+    share.work(control);
+    share.await(control);
 }
 
 }  // namespace etaflow

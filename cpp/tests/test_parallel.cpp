@@ -101,3 +101,38 @@ TEST_CASE("no more threads than asked for work at once") {
     CHECK(most >= 2);
     CHECK(most <= 3);
 }
+
+TEST_CASE("a call does not wait for helpers that are busy elsewhere") {
+    std::atomic<bool> release{false};
+    std::atomic<int> held{0};
+    std::thread elsewhere([&] {
+        Control control;
+        parallel_for(8, 8, control, [&](std::int64_t) {
+            ++held;
+            while (!release) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        });
+    });
+    while (held < 8) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    Control control;
+    std::atomic<int> done{0};
+    for (int call = 0; call < 100; ++call) parallel_for(8, 10, control, [&](std::int64_t) { ++done; });
+    CHECK_EQUAL(done.load(), 1000);
+    release = true;
+    elsewhere.join();
+}
+
+TEST_CASE("what is begun is finished when its outer work stops, and dropped with it") {
+    Control outer;
+    Control inner(&outer);
+    outer.stop();
+    CHECK(outer.stopped());
+    CHECK(!inner.stopped());
+
+    Control dropped([] { return true; });
+    Control part(&dropped);
+    while (!part.stopped()) part.poll();
+    CHECK(dropped.dropped());
+    int done = 0;
+    parallel_for(1, 10, part, [&](std::int64_t) { ++done; });
+    CHECK_EQUAL(done, 0);
+}
