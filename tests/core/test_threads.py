@@ -34,7 +34,8 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_many_python_threads_at_once() -> None:
-    expected, wrong = gradient(1), []
+    expected = gradient(1)
+    wrong: list[int] = []
 
     def work() -> None:
         wrong.extend(i for i in range(200) if not np.array_equal(gradient(2 + i % 3), expected))
