@@ -98,7 +98,13 @@ def test_interrupted_again_and_again(method: dict[str, Any], threads: int) -> No
     begin = time.monotonic()
     f.gradient(theta)
     steps = 6 + int(0.25 / (time.monotonic() - begin))
-    options: dict[str, Any] = {"steps": steps, "step_size": 1e-3, "seed": 3, "record": record, "threads": threads} | method
+    options: dict[str, Any] = {
+        "steps": steps,
+        "step_size": 1e-3,
+        "seed": 3,
+        "record": record,
+        "threads": threads,
+    } | method
     whole = ef.descend(f, theta, **options)
 
     def press_ctrl_c(_: float) -> None:
