@@ -1,4 +1,3 @@
-#include <omp.h>
 #include <Eigen/Core>
 
 #include <string>
@@ -21,7 +20,6 @@ void bind_build_info(py::module_& m) {
         info["compiler"] = __VERSION__;
         info["eigen"] = std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
                         std::to_string(EIGEN_MINOR_VERSION);
-        info["openmp"] = _OPENMP;
         info["lanes64"] = lanes<double>;
         info["lanes32"] = lanes<float>;
         return info;

@@ -58,7 +58,7 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
         else if (what.scale != 1)
             for (std::int64_t i = begin; i < end; ++i) g[i] *= factor;
     };
-    const int use = threads_for(gradient_flops(data.samples()), threads);
+    const Threads use = threads_for(gradient_flops(data.samples()), threads);
     if (what.gradient && is_large_gradient<T>(net_)) {
         sum_in_waves(net_, data, what.gradient, use, control, visit, finish);
     } else {

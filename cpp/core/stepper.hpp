@@ -26,13 +26,13 @@ class Stepper {
     virtual void store(int lane, const DescentState<T>& state, std::int64_t run) const = 0;
     virtual void theta(int lane, T* out) const = 0;  // (d)
     // Makes steps first + 1 … first + count; alphas is [step][lane]. With a reference, the squared distance after each
-    // of them goes to `distances`, [step][lane].
-    virtual void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) = 0;
+    // of them goes to `distances`, [step][lane]. Answers how many it made: fewer if `control` was stopped in one.
+    virtual std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) = 0;
     virtual IntVec<T> diverged() const = 0;
-    // Remembers the present state, returns to it, or stores one lane of the remembered state.
-    virtual void save() = 0;
-    virtual void restore() = 0;
-    virtual void store_saved(int lane, const DescentState<T>& state, std::int64_t run) = 0;
+    // Copies the present state, returns to a copy, or stores one lane of it.
+    virtual void save(Buffer<T>& copy) const = 0;
+    virtual void restore(const Buffer<T>& copy) = 0;
+    virtual void store_saved(const Buffer<T>& copy, int lane, const DescentState<T>& state, std::int64_t run) const = 0;
     // The gradient of the whole set at the present theta, where the next step computes it anyway, and the loss with it
     // unless null.
     virtual const T* full_gradient(double* /*loss*/) { return nullptr; }
@@ -170,7 +170,7 @@ class LaneStepper final : public Stepper<T> {
     }
     void theta(int lane, T* out) const override { layout_.store(block_.data(), lane, out); }
 
-    void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
+    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
         const std::int64_t batch = plan_.batch;
         indices_.resize(static_cast<std::size_t>(count * batch * lanes<T>));
         Sampler::fill_runs(samplers_.data(), lanes<T>, first, count, indices_.data());
@@ -198,14 +198,15 @@ class LaneStepper final : public Stepper<T> {
         }
         const Vec<T> last = block_.flush();
         if (fused_ && plan_.reference) store_unaligned(distances + (count - 1) * lanes<T>, last);
+        return count;
     }
 
     IntVec<T> diverged() const override { return nonfinite_lanes<T>(moving_.theta, moving_.vectors); }
-    void save() override { moving_.save(saved_); }
-    void restore() override { moving_.restore(saved_); }
-    void store_saved(int lane, const DescentState<T>& state, std::int64_t run) override {
+    void save(Buffer<T>& copy) const override { moving_.save(copy); }
+    void restore(const Buffer<T>& copy) override { moving_.restore(copy); }
+    void store_saved(const Buffer<T>& copy, int lane, const DescentState<T>& state, std::int64_t run) const override {
         const std::size_t size = static_cast<std::size_t>(layout_.vectors()) * lanes<T>;
-        store_from(saved_.data(), saved_.data() + size, saved_.data() + 2 * size, lane, state, run);
+        store_from(copy.data(), copy.data() + size, copy.data() + 2 * size, lane, state, run);
     }
     double batch_loss(int lane, std::int64_t step) override {
         theta(lane, flat_.data());
@@ -238,7 +239,7 @@ class LaneStepper final : public Stepper<T> {
     bool fused_;
     std::vector<Sampler> samplers_;
     std::vector<std::int32_t> indices_;
-    Buffer<T> saved_, flat_;
+    Buffer<T> flat_;
 };
 
 template <class T>
@@ -258,13 +259,14 @@ class ChainStepper final : public Stepper<T> {
     }
     void store(int, const DescentState<T>& state, std::int64_t run) const override { theta(0, row(state, run)); }
     void theta(int, T* out) const override { block_.store(block_.weights().data(), out); }
-    void advance(std::int64_t first, std::int64_t count, const T* alphas, T*) override {  // without a reference
+    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T*) override {  // without a reference
         indices_.resize(static_cast<std::size_t>(count));
         sampler_.fill(first, count, indices_.data(), 1);
         const T factor = static_cast<T>(plan_.objective->scale(1));
         for (std::int64_t s = 0; s < count; ++s)
             block_.sgd_step(indices_[static_cast<std::size_t>(s)], alphas[s], factor);
         block_.flush();
+        return count;
     }
     IntVec<T> diverged() const override {
         const Buffer<T>& w = block_.weights();
@@ -272,10 +274,10 @@ class ChainStepper final : public Stepper<T> {
                                                   static_cast<std::int64_t>(w.size()) / lanes<T>);
         return set1_int<T>(any<T>(mask) ? -1 : 0);
     }
-    void save() override { saved_ = block_.weights(); }
-    void restore() override { block_.weights() = saved_; }
-    void store_saved(int, const DescentState<T>& state, std::int64_t run) override {
-        block_.store(saved_.data(), row(state, run));
+    void save(Buffer<T>& copy) const override { copy = block_.weights(); }
+    void restore(const Buffer<T>& copy) override { block_.weights() = copy; }
+    void store_saved(const Buffer<T>& copy, int, const DescentState<T>& state, std::int64_t run) const override {
+        block_.store(copy.data(), row(state, run));
     }
     double batch_loss(int, std::int64_t step) override {
         theta(0, flat_.data());
@@ -293,7 +295,7 @@ class ChainStepper final : public Stepper<T> {
     Sampler sampler_;
     ChainBlock<T> block_;
     std::vector<std::int32_t> indices_;
-    Buffer<T> saved_, flat_;
+    Buffer<T> flat_;
 };
 
 template <class T>
@@ -330,29 +332,19 @@ class PanelStepper final : public Stepper<T> {
     }
     void theta(int, T* out) const override { std::copy_n(theta_.begin(), d_, out); }
 
-    void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
-        const Objective<T>& f = *plan_.objective;
+    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
         for (std::int64_t s = 0; s < count; ++s) {
             const std::int64_t step = first + s + 1;
-            if (plan_.batch == 0 && !is_exact()) {
-                surrogate_(theta_.data(), step, moving_.gradient.data());
-                fresh_ = false;
-            } else if (plan_.batch == 0) {
-                full_gradient(nullptr);
-                fresh_ = false;
-            } else {
-                sampler_.fill(step - 1, 1, indices_.data(), 1);
-                f.gather(batch_, indices_.data(), plan_.batch);
-                const T* weights = plan_.draw_weights ? padded_weights() : nullptr;
-                f.evaluate(theta_.data(), batch_,
-                           {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()}, threads_, control_);
-            }
+            try {
+                find_gradient(step);
+            } catch (const Interrupted&) { return s; }
             if (plan_.noise != 0) step_noise(plan_, run_, step, moving_.noise.data());
             moving_.step(plan_, set1<T>(alphas[s]), T(0), step, threads_);
             if (plan_.reference)
                 distances[s] = static_cast<T>(
                     squared_distance(theta_.data(), plan_.reference + plan_.reference_row(step) * d_, d_));
         }
+        return count;
     }
 
     IntVec<T> diverged() const override {
@@ -360,14 +352,14 @@ class PanelStepper final : public Stepper<T> {
         for (std::int64_t j = 0; j < d_; ++j) zero += theta_[j] * T(0);
         return set1_int<T>(zero != zero ? -1 : 0);
     }
-    void save() override { moving_.save(saved_); }
-    void restore() override {
-        moving_.restore(saved_);
+    void save(Buffer<T>& copy) const override { moving_.save(copy); }
+    void restore(const Buffer<T>& copy) override {
+        moving_.restore(copy);
         fresh_ = false;
     }
-    void store_saved(int, const DescentState<T>& state, std::int64_t run) override {
+    void store_saved(const Buffer<T>& copy, int, const DescentState<T>& state, std::int64_t run) const override {
         const std::size_t size = theta_.size();
-        store_from(saved_.data(), saved_.data() + size, saved_.data() + 2 * size, state, run);
+        store_from(copy.data(), copy.data() + size, copy.data() + 2 * size, state, run);
     }
     const T* full_gradient(double* loss) override {
         if (plan_.batch != 0) return nullptr;
@@ -386,6 +378,22 @@ class PanelStepper final : public Stepper<T> {
     }
 
   private:
+    // g_k of step k.
+    void find_gradient(std::int64_t step) {
+        const Objective<T>& f = *plan_.objective;
+        if (plan_.batch == 0 && is_exact()) {
+            full_gradient(nullptr);
+            fresh_ = false;
+            return;
+        }
+        fresh_ = false;
+        if (plan_.batch == 0) return surrogate_(theta_.data(), step, moving_.gradient.data());
+        sampler_.fill(step - 1, 1, indices_.data(), 1);
+        f.gather(batch_, indices_.data(), plan_.batch);
+        const T* weights = plan_.draw_weights ? padded_weights() : nullptr;
+        f.evaluate(theta_.data(), batch_, {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()},
+                   threads_, control_);
+    }
     bool is_exact() const { return plan_.estimator == Estimator::sampled && plan_.correction == 0; }
     const T* padded_weights() {
         weights_.assign(static_cast<std::size_t>(batch_.padded()), T(0));
@@ -406,7 +414,7 @@ class PanelStepper final : public Stepper<T> {
     Sampler sampler_;
     SurrogateGradient<T> surrogate_;
     std::int64_t d_;
-    Buffer<T> theta_, saved_, weights_;
+    Buffer<T> theta_, weights_;
     Moving<T> moving_;
     std::vector<std::int32_t> indices_;
     Panels<T> batch_;

@@ -36,7 +36,7 @@ inline std::vector<WeightPiece> weight_pieces(const Network& net) {
 // out (d) = the sum over all panels of their gradients. visit(p, ws) propagates panel p; finish(begin, end) is called
 // at last for all parameters, in parts.
 template <class T, class Visit, class Finish>
-void sum_in_waves(const Network& net, const Panels<T>& data, T* out, int threads, Control& control, Visit visit,
+void sum_in_waves(const Network& net, const Panels<T>& data, T* out, Threads threads, Control& control, Visit visit,
                   Finish finish) {
     thread_local std::vector<Workspace<T>> of_this_thread;
     if (of_this_thread.size() < wave_panels) of_this_thread.resize(wave_panels);
