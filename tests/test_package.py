@@ -77,7 +77,7 @@ def test_etaflow_isa_must_be_known() -> None:
 
 def test_build_info_describes_the_imported_build() -> None:
     info = _core.build_info()
-    assert info.keys() == {"version", "isa", "compiler", "eigen", "lanes64", "lanes32"}
+    assert info.keys() == {"version", "isa", "compiler", "eigen", "openmp", "lanes64", "lanes32"}
     assert info["isa"] == _core.isa
     assert info["lanes32"] == 2 * int(info["lanes64"])
 

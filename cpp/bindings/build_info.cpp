@@ -20,6 +20,11 @@ void bind_build_info(py::module_& m) {
         info["compiler"] = __VERSION__;
         info["eigen"] = std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) + "." +
                         std::to_string(EIGEN_MINOR_VERSION);
+#if defined(_OPENMP)
+        info["openmp"] = _OPENMP;
+#else
+        info["openmp"] = 0;
+#endif
         info["lanes64"] = lanes<double>;
         info["lanes32"] = lanes<float>;
         return info;

@@ -539,8 +539,11 @@ void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const 
     for (const auto& unit : units)
         flops += static_cast<double>(unit.size()) * static_cast<double>(until - state.step[unit.front()]) *
                  f.gradient_flops(plan.batch > 0 ? plan.batch : f.size());
-    parallel_for(threads_for(flops, threads), static_cast<std::int64_t>(units.size()), control,
-                 [&](std::int64_t u) { work(static_cast<std::size_t>(u), 1); });
+    const auto each = [&](std::int64_t u) { work(static_cast<std::size_t>(u), 1); };
+    if (flops < waking_flops)  // a barrier would be felt
+        parallel_for(threads_for(flops, threads), static_cast<std::int64_t>(units.size()), control, each);
+    else
+        parallel_runs(threads, static_cast<std::int64_t>(units.size()), control, each);
 }
 
 }  // namespace

@@ -11,6 +11,10 @@
 #include <stdexcept>
 #include <thread>
 
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
 #include "workers.hpp"
 
 namespace etaflow {
@@ -81,41 +85,84 @@ class Control {
     std::atomic<Wish> wish_{go_on};
 };
 
-// body(item) for every item, on up to `threads` threads; polls between items. The first exception is thrown again on
-// the calling thread. Items not yet begun are dropped once `control` is stopped. Calls from a body stay on its thread.
+// Items on several threads, any of which may fail.
+template <class F>
+class ManyItems {
+  public:
+    ManyItems(F& body, Control& control) : body_(body), control_(control) {}
+
+    bool goes_on() const { return !control_.stopped() && !failed_.load(std::memory_order_relaxed); }
+    bool run(std::int64_t item) {
+        if (!goes_on()) return false;
+        try {
+            body_(item);
+        } catch (...) {
+            const std::lock_guard lock(mutex_);
+            if (!error_) error_ = std::current_exception();
+            failed_ = true;
+        }
+        return goes_on();
+    }
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    F& body_;
+    Control& control_;
+    std::atomic<bool> failed_{false};
+    std::mutex mutex_;
+    std::exception_ptr error_;
+};
+
+template <class F>
+void one_after_another(std::int64_t items, Control& control, F& body) {
+    for (std::int64_t i = 0; i < items && !control.stopped(); ++i) {
+        body(i);
+        if (i + 1 < items) control.poll();
+    }
+}
+
+// body(item) for every item of a pass, on up to `threads` threads; polls between items. The first exception is thrown
+// again on the calling thread. Items not yet begun are dropped once `control` is stopped. Calls from a body stay on its
+// thread.
 template <class F>
 void parallel_for(Threads threads, std::int64_t items, Control& control, F body) {
     const int most = static_cast<int>(std::min<std::int64_t>(threads.count, items));
-    if (most <= 1 || inside_item()) {
-        for (std::int64_t i = 0; i < items && !control.stopped(); ++i) {
-            body(i);
-            if (i + 1 < items) control.poll();
-        }
-        return;
-    }
-    struct Call {
-        F& body;
-        Control& control;
-        std::atomic<bool> failed{false};
-        std::mutex mutex{};
-        std::exception_ptr error{};
+    if (most <= 1 || inside_item()) return one_after_another(items, control, body);
+    ManyItems<F> all(body, control);
+    share_items({items, [](void* at, std::int64_t item) { return static_cast<ManyItems<F>*>(at)->run(item); }, &all},
+                most - 1, threads.wake, control);
+    all.rethrow();
+}
 
-        bool goes_on() const { return !control.stopped() && !failed.load(std::memory_order_relaxed); }
-        bool run(std::int64_t item) {
-            if (!goes_on()) return false;
-            try {
-                body(item);
-            } catch (...) {
-                const std::lock_guard lock(mutex);
-                if (!error) error = std::current_exception();
-                failed = true;
+// The same for whole runs, which take so long that a barrier at their end costs nothing.
+template <class F>
+void parallel_runs(Threads threads, std::int64_t runs, Control& control, F body) {
+#if defined(_OPENMP)
+    const int most = static_cast<int>(std::min<std::int64_t>(threads.count, runs));
+    if (most <= 1 || inside_item()) return one_after_another(runs, control, body);
+    ManyItems<F> all(body, control);
+    std::atomic<std::int64_t> next{0};
+    std::atomic<int> others{most - 1};
+#pragma omp parallel num_threads(most)
+    {
+        const bool caller = omp_get_thread_num() == 0;
+        const InsideItem inside;
+        for (std::int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < runs && all.run(i);)
+            if (caller) control.poll();
+        if (!caller)
+            others.fetch_sub(1, std::memory_order_release);
+        else if (omp_get_num_threads() == most)
+            while (others.load(std::memory_order_acquire) > 0) {  // perhaps for long: keep listening
+                control.poll();
+                std::this_thread::sleep_for(std::chrono::microseconds(100));
             }
-            return goes_on();
-        }
-    } call{body, control};
-    share_items({items, [](void* at, std::int64_t item) { return static_cast<Call*>(at)->run(item); }, &call}, most - 1,
-                threads.wake, control);
-    if (call.error) std::rethrow_exception(call.error);
+    }
+    all.rethrow();
+#else
+    parallel_for(threads, runs, control, body);
+#endif
 }
 
 }  // namespace etaflow

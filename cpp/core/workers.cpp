@@ -7,6 +7,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "parallel.hpp"
 
@@ -183,9 +184,10 @@ class Share {
         bool go_on = true;
         for (std::int64_t item; go_on && (item = desk_.take(false)) >= 0;) {
             ++own_;
-            at_work = true;
-            go_on = items_.run(items_.context, item);
-            at_work = false;
+            {
+                const InsideItem inside;
+                go_on = items_.run(items_.context, item);
+            }
             control.poll();
         }
         close();
@@ -229,6 +231,9 @@ Desk* free_desk() {
 }  // namespace
 
 bool inside_item() { return at_work; }
+
+InsideItem::InsideItem() : before_(std::exchange(at_work, true)) {}
+InsideItem::~InsideItem() { at_work = before_; }
 
 void share_items(const Items& items, int helpers, bool wake, Control& control) {
     Desk* const desk = free_desk();

@@ -22,6 +22,18 @@ struct Items {
 // Whether this thread is at work on an item: calls made from there stay on it.
 bool inside_item();
 
+// As long as it lives, this thread is.
+class InsideItem {
+  public:
+    InsideItem();
+    ~InsideItem();
+    InsideItem(const InsideItem&) = delete;
+    InsideItem& operator=(const InsideItem&) = delete;
+
+  private:
+    bool before_;
+};
+
 // Runs the items on this thread and up to `helpers` others; returns when none is under way. Polls `control`. Without
 // `wake`, helpers that sleep are called only if such calls come one after the other.
 void share_items(const Items& items, int helpers, bool wake, Control& control);

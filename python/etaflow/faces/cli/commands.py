@@ -39,6 +39,7 @@ def show_info() -> None:
         "instruction set": f"{build['isa']} ({build['lanes64']} lanes of float64, {build['lanes32']} of float32)",
         "compiler": build["compiler"],
         "Eigen": build["eigen"],
+        "OpenMP": build["openmp"],
         "threads": _core.default_threads(),
         "Python": _python(),
         **{name: _version(name) for name in LIBRARIES},
