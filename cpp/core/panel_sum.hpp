@@ -33,6 +33,7 @@ void sum_over_panels(const Panels<T>& data, std::int64_t size, T* out, Threads t
             for (std::int64_t i = p * piece; i < std::min(size, (p + 1) * piece); ++i)
                 out[i] += others[(slab - 1) * size + i];
     });
+    control.throw_if_stopped();  // the sum is complete, or nobody sees it
 }
 
 }  // namespace etaflow
