@@ -10,15 +10,29 @@ namespace etaflow {
 // written where they fit before `end`: they may run over into what is written afterwards.
 template <class T>
 inline void outer_product(const T* delta, int rows, const T* x, int cols, T* out, const T* end) {
+    constexpr int few = 2;  // vectors of x that stay in registers
+    const std::ptrdiff_t padded = padded_to_lanes<T>(cols), room = end - out - padded;
+    const int whole = room < 0 ? 0 : static_cast<int>(std::min<std::ptrdiff_t>(rows, room / cols + 1));
     int o = 0;
-    for (const std::ptrdiff_t padded = padded_to_lanes<T>(cols); o < rows && end - out >= padded; ++o, out += cols) {
+    if (padded <= few * lanes<T>) {
+        with_constant<few>(static_cast<int>(padded) / lanes<T>, [&](auto vectors) {
+            Vec<T> in[vectors];
+            for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
+            for (; o < whole; ++o, out += cols)
+                for (int v = 0; v < vectors; ++v) store_unaligned(out + v * lanes<T>, set1<T>(delta[o]) * in[v]);
+        });
+    }
+    for (; o < whole; ++o, out += cols) {
         const Vec<T> d = set1<T>(delta[o]);
         for (std::ptrdiff_t i = 0; i < padded; i += lanes<T>) store_unaligned(out + i, d * load(x + i));
     }
     for (; o < rows; ++o, out += cols) {
-        int i = 0;
-        for (; i + lanes<T> <= cols; i += lanes<T>) store_unaligned(out + i, set1<T>(delta[o]) * load(x + i));
-        for (; i < cols; ++i) out[i] = delta[o] * x[i];
+        const Vec<T> d = set1<T>(delta[o]);
+        for (int i = 0; i + lanes<T> <= cols; i += lanes<T>) store_unaligned(out + i, d * load(x + i));
+        if (cols >= lanes<T>)
+            store_unaligned(out + cols - lanes<T>, d * load_unaligned(x + cols - lanes<T>));
+        else
+            for (int i = 0; i < cols; ++i) out[i] = delta[o] * x[i];
     }
 }
 
@@ -64,9 +78,9 @@ void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* 
     propagate<false, T>(net, loss, theta, panel, nullptr, ws);
     LayerRows<T> rows(net);
     const T one = 1;
+    const T* const end = out + panel.samples * net.num_params();
     const auto write = [&](int sample, int lane) {
         T* const row = out + sample * net.num_params();
-        const T* const end = row + net.num_params();
         for (int l = 1; l <= net.depth(); ++l) {
             const Layer& layer = net.layers()[l - 1];
             const T* const delta = rows.delta(l, lane);
