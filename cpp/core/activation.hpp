@@ -68,8 +68,18 @@ struct Logistic {
 // the hottest function of all.
 template <class T>
 struct Tanh {
-    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
-        const Vec<T> a = tanh(z), s = fma(-a, a, set1<T>(1));
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const { return of_value(tanh(z)); }
+    template <int count>
+    [[gnu::always_inline]] void of_each(const Vec<T> (&z)[count], Jet<T> (&jet)[count]) const {
+        Vec<T> a[count];
+        unrolled<count>([&](auto i) __attribute__((always_inline)) { a[i] = z[i]; });
+        tanh_of_each<T>(a);
+        unrolled<count>([&](auto i) __attribute__((always_inline)) { jet[i] = of_value(a[i]); });
+    }
+
+  private:
+    [[gnu::always_inline]] static Jet<T> of_value(Vec<T> a) {
+        const Vec<T> s = fma(-a, a, set1<T>(1));
         return {a, s, T(-2) * a * s};
     }
 };
@@ -141,43 +151,77 @@ struct Sin {
 
 namespace detail {
 
-template <int order, class T, class F>
-[[gnu::always_inline]] inline void map(F f, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
-    for (int i = 0; i < count; ++i) {
-        const Jet<T> jet = f(z[i]);
-        a[i] = jet.a;
-        if constexpr (order >= 1) s[i] = jet.s;
-        if constexpr (order >= 2) c[i] = jet.c;
+// The jets of several vectors at once, in registers.
+template <class T, class F, int count>
+[[gnu::always_inline]] inline void apply(F f, const Vec<T> (&z)[count], Jet<T> (&jet)[count]) {
+    if constexpr (requires { f.of_each(z, jet); }) {
+        f.of_each(z, jet);
+    } else {
+        unrolled<count>([&](auto i) __attribute__((always_inline)) { jet[i] = f(z[i]); });
     }
 }
 
+template <int order, int count, class T, class F>
+[[gnu::always_inline]] inline void map_some(F f, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
+    Vec<T> in[count];
+    Jet<T> jet[count];
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { in[i] = z[i]; });
+    apply<T>(f, in, jet);
+    unrolled<count>([&](auto i) __attribute__((always_inline)) {
+        a[i] = jet[i].a;
+        if constexpr (order >= 1) s[i] = jet[i].s;
+        if constexpr (order >= 2) c[i] = jet[i].c;
+    });
+}
+
+template <int order, class T, class F>
+[[gnu::always_inline]] inline void map(F f, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
+    constexpr int pack = requires(const Vec<T>(&in)[2], Jet<T>(&jet)[2]) { f.of_each(in, jet); } ? 5 : 1;
+    int i = 0;
+    for (; i + pack <= count; i += pack) map_some<order, pack, T>(f, z + i, a + i, s + i, c + i);
+    if constexpr (pack > 1)
+        for (; i < count; ++i) map_some<order, 1, T>(f, z + i, a + i, s + i, c + i);
+}
+
 }  // namespace detail
+
+// f(the functor of an activation)
+template <class T, class F>
+[[gnu::always_inline]] inline void with_activation(ActivationSpec spec, F f) {
+    switch (spec.kind) {
+        case Activation::identity:
+            return f(functor::Identity<T>{});
+        case Activation::logistic:
+            return f(functor::Logistic<T>{});
+        case Activation::tanh:
+            return f(functor::Tanh<T>{});
+        case Activation::arctan:
+            return f(functor::Arctan<T>{});
+        case Activation::relu:
+            return f(functor::Relu<T>(spec.parameter));
+        case Activation::leaky_relu:
+            return f(functor::LeakyRelu<T>(spec.parameter));
+        case Activation::softplus:
+            return f(functor::Softplus<T>{});
+        case Activation::gelu:
+            return f(functor::Gelu<T>{});
+        case Activation::sin:
+            return f(functor::Sin<T>{});
+    }
+}
+
+// The jets of several vectors at once, in registers.
+template <class T, int count>
+[[gnu::always_inline]] inline void activate_each(ActivationSpec spec, const Vec<T> (&z)[count], Jet<T> (&jet)[count]) {
+    with_activation<T>(spec, [&](auto phi) __attribute__((always_inline)) { detail::apply<T>(phi, z, jet); });
+}
 
 // `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not
 // overlap anything.
 template <int order, class T>
 void activate(ActivationSpec spec, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
-    const auto apply = [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); };
-    switch (spec.kind) {
-        case Activation::identity:
-            return apply(functor::Identity<T>{});
-        case Activation::logistic:
-            return apply(functor::Logistic<T>{});
-        case Activation::tanh:
-            return apply(functor::Tanh<T>{});
-        case Activation::arctan:
-            return apply(functor::Arctan<T>{});
-        case Activation::relu:
-            return apply(functor::Relu<T>(spec.parameter));
-        case Activation::leaky_relu:
-            return apply(functor::LeakyRelu<T>(spec.parameter));
-        case Activation::softplus:
-            return apply(functor::Softplus<T>{});
-        case Activation::gelu:
-            return apply(functor::Gelu<T>{});
-        case Activation::sin:
-            return apply(functor::Sin<T>{});
-    }
+    with_activation<T>(spec,
+                       [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); });
 }
 
 }  // namespace etaflow

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "curvature.hpp"
-#include "stepper.hpp"
+#include "lane_stepper.hpp"
 
 namespace etaflow {
 
@@ -133,7 +133,8 @@ class Unit {
             stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
         for (std::size_t lane = 0; lane < runs.size(); ++lane)
             stepper_->load(static_cast<int>(lane), state, runs[lane]);
-        alphas_.resize(static_cast<std::size_t>(chunk_ * stepper_->width()));
+        scales_.resize(static_cast<std::size_t>(stepper_->width()));
+        alphas_.resize(static_cast<std::size_t>(chunk_) * scales_.size());
         if (plan.reference) distances_.resize(alphas_.size());
         for (const Record& record : plan.records) {
             const std::int64_t* first =
@@ -304,15 +305,7 @@ class Unit {
     }
 
     void advance(std::int64_t count) {
-        const int width = stepper_->width();
-        for (std::int64_t s = 0; s < count; ++s) {
-            const double alpha = plan_.step_size(step_ + s + 1);
-            for (int lane = 0; lane < width; ++lane) {
-                const std::size_t of =
-                    static_cast<std::size_t>(lane) < runs_.size() ? static_cast<std::size_t>(lane) : 0;
-                alphas_[static_cast<std::size_t>(s * width + lane)] = static_cast<T>(alpha * state_.scale[runs_[of]]);
-            }
-        }
+        set_alphas(count);
         stepper_->save();
         stepper_->advance(step_, count, alphas_.data(), distances_.data());
         if (any_diverged(stepper_->diverged()) || any_left(count)) {
@@ -327,14 +320,25 @@ class Unit {
         step_ += count;
     }
 
+    void set_alphas(std::int64_t count) {
+        const std::size_t width = scales_.size();
+        for (std::size_t lane = 0; lane < width; ++lane)
+            scales_[lane] = state_.scale[runs_[lane < runs_.size() ? lane : 0]];
+        T* out = alphas_.data();
+        for (std::int64_t s = 0; s < count; ++s, out += width) {
+            const double alpha = plan_.step_size(step_ + s + 1);
+            for (std::size_t lane = 0; lane < width; ++lane) out[lane] = static_cast<T>(alpha * scales_[lane]);
+        }
+    }
+
     void add_time(std::int64_t run, std::int64_t count) {
         if (!track_time_) return;
         for (std::int64_t s = 1; s <= count; ++s) state_.time[run] += plan_.step_size(step_ + s) * state_.scale[run];
     }
 
-    bool any_diverged(IntVec<T> mask) const {
+    bool any_diverged(std::uint64_t lanes) const {
         for (std::size_t lane = 0; lane < runs_.size(); ++lane)
-            if (alive_[lane] && mask[lane]) return true;
+            if (alive_[lane] && (lanes >> lane & 1)) return true;
         return false;
     }
 
@@ -374,12 +378,12 @@ class Unit {
             stepper_->save();
             const std::int64_t at = s * stepper_->width();
             stepper_->advance(step_ + s, 1, alphas_.data() + at, plan_.reference ? distances_.data() + at : nullptr);
-            const IntVec<T> mask = stepper_->diverged();
+            const std::uint64_t lanes = stepper_->diverged();
             for_alive([&](std::size_t lane, std::int64_t run) {
-                const bool left = has_left(lane, s);
-                if (!mask[lane] && !left) return;
-                const std::int64_t made = mask[lane] ? s : s + 1;
-                if (mask[lane]) {
+                const bool diverged = lanes >> lane & 1;
+                if (!diverged && !has_left(lane, s)) return;
+                const std::int64_t made = diverged ? s : s + 1;
+                if (diverged) {
                     stepper_->store_saved(static_cast<int>(lane), state_, run);
                     forget_batch_loss(run);
                 } else {
@@ -387,7 +391,7 @@ class Unit {
                 }
                 add_time(run, made);
                 note_distances(lane, run, made);
-                end(lane, mask[lane] ? RunStatus::diverged : RunStatus::stopped, step_ + made);
+                end(lane, diverged ? RunStatus::diverged : RunStatus::stopped, step_ + made);
             });
         }
     }
@@ -403,6 +407,7 @@ class Unit {
     std::int64_t step_, chunk_;
     std::vector<bool> alive_;
     std::unique_ptr<Stepper<T>> stepper_;
+    std::vector<double> scales_;
     Buffer<T> alphas_, before_, distances_;
     std::vector<std::int64_t> cursors_;
     bool track_time_ = false, wants_gradient_ = false;
@@ -448,13 +453,21 @@ std::int64_t steps_together(const DescentPlan<T>& plan) {
     return std::max<std::int64_t>(chunk_steps, cache / (plan.objective->num_params() * std::int64_t{sizeof(T)}));
 }
 
+// Blocks of runs that make their steps side by side, as long as the first-level cache holds them and the inputs of two
+// steps.
+template <class T>
+std::int64_t blocks_together(const DescentPlan<T>& plan) {
+    const Objective<T>& f = *plan.objective;
+    return 2 * (f.num_params() + 2 * f.rows().stride()) * vector_bytes <= 32 * 1024 ? 2 : 1;
+}
+
 template <class T>
 void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneSetting<T>* setting,
                 std::int64_t until, int threads, Control& control, std::atomic<std::int64_t>& progress) {
     const Objective<T>& f = *plan.objective;
     std::int64_t most = 1;
     if (setting && !dominated_by_looking(plan))
-        most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, lanes<T>);
+        most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, blocks_together(plan) * lanes<T>);
     const auto units = make_units(plan, state, until, most);
     const auto work = [&](std::size_t u, int inner) {
         Unit<T>(plan, state, setting, units[u], until, inner, control, progress).run();
