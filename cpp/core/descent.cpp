@@ -12,15 +12,18 @@ namespace etaflow {
 namespace {
 
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
-// Steps between two looks at the clock and at divergence: at most so many, and about so many operations.
-constexpr std::int64_t chunk_steps = 64;
+// Steps between two looks at the clock and at divergence: at most so many, of so many draws, and about so many
+// operations.
+constexpr std::int64_t chunk_steps = 256, chunk_draws = 1024;
 constexpr double chunk_flops = 1e9;
 
 template <class T>
 std::int64_t steps_of_chunk(const DescentPlan<T>& plan, std::size_t runs) {
     const std::int64_t samples = plan.batch > 0 ? plan.batch : plan.objective->size();
     const double step = plan.objective->gradient_flops(samples) * static_cast<double>(runs);
-    return static_cast<std::int64_t>(std::clamp(chunk_flops / step, 1.0, static_cast<double>(chunk_steps)));
+    const std::int64_t most =
+        std::clamp<std::int64_t>(chunk_draws / std::max<std::int64_t>(plan.batch, 1), 1, chunk_steps);
+    return static_cast<std::int64_t>(std::clamp(chunk_flops / step, 1.0, static_cast<double>(most)));
 }
 
 bool about_the_next_step(Quantity q) { return q == Quantity::batch_loss || q == Quantity::update_norm; }

@@ -24,6 +24,7 @@ class LaneStepper final : public Stepper<T> {
           setting_(setting),
           layout_(setting.layout),
           runs_(runs),
+          used_(static_cast<int>(runs.size())),
           threads_(threads),
           control_(control),
           team_(plan.objective->net(), layout_, plan.objective->rows(), plan.objective->loss(),
@@ -31,7 +32,7 @@ class LaneStepper final : public Stepper<T> {
           moving_(static_cast<std::size_t>(team_.blocks())),
           saved_(moving_.size()) {
         fused_ = is_plain_sgd(plan);
-        runs_.resize(static_cast<std::size_t>(width()), runs.front());  // lanes without a run repeat the first one
+        runs_.resize(static_cast<std::size_t>(width()), runs.front());
         for (const std::int64_t run : runs_) samplers_.push_back(make_sampler(plan, run));
         for (int b = 0; b < team_.blocks(); ++b) {
             Moving<T>& moving = moving_[static_cast<std::size_t>(b)];
@@ -50,8 +51,8 @@ class LaneStepper final : public Stepper<T> {
 
     void load(int lane, const DescentState<T>& state, std::int64_t run) override {
         const std::int64_t d = layout_.vectors();
-        const int last = lane == 0 ? width() : lane + 1;
-        for (int to = lane; to < last; ++to) {  // the first run also fills the lanes that may stay without one
+        for (int to = 0; to < width(); ++to) {
+            if (to != lane && (lane > 0 || to < used_)) continue;  // the first run also fills the lanes without one
             Moving<T>& moving = moving_of(to);
             layout_.load(state.theta + run * d, to % lanes<T>, team_.block(to / lanes<T>).data());
             if (!moving.slot[0].empty()) layout_.load(state.slot1 + run * d, to % lanes<T>, moving.slot[0].data());
@@ -144,7 +145,8 @@ class LaneStepper final : public Stepper<T> {
     const DescentPlan<T>& plan_;
     const LaneSetting<T>& setting_;
     const LaneLayout& layout_;
-    std::vector<std::int64_t> runs_;
+    std::vector<std::int64_t> runs_;  // of every lane; those without a run of their own repeat the first one
+    int used_;                        // lanes with a run of their own
     int threads_;
     Control& control_;
     LaneTeam<T> team_;
