@@ -177,9 +177,23 @@ def _large_cases() -> list[Case]:
     return cases
 
 
+def _huge_cases() -> list[Case]:
+    cases: list[Case] = []
+    for dtype in DTYPES:
+        cases.extend([
+            # a gradient too large for every thread to have its own, in one wave of panels and in two
+            Case((130, 300, 100, 2), n=300, activation="relu", l2=0.01, dtype=dtype),
+            Case((20, 500, 130, 3), n=4000, loss="softmax", dtype=dtype),
+            # inputs too large to be read in two layouts
+            Case((196, 10, 1), n=6600, dtype=dtype),
+        ])
+    return cases
+
+
 SMALL = [*_activation_cases(), *_remainder_cases(), *_shape_cases()]
 LARGE = _large_cases()
 CASES = [*SMALL, *LARGE]
+HUGE = _huge_cases()  # n × d numbers would fill the memory
 # Where d × d matrices are compared with complex steps.
 CURVED = [case for case in SMALL if case.net.num_params <= SMOOTH_LIMIT and case.n <= 65]
 # A short list, for tests of what does not depend on the details.

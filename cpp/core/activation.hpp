@@ -44,6 +44,8 @@ struct Jet {
 namespace functor {
 
 // Every functor maps z to its Jet; what a caller does not use, the compiler leaves out. NaN gives NaN three times.
+// A Cheap one is applied where z is computed: to store z and read it again would take as long.
+struct Cheap {};
 
 template <class T>
 [[gnu::always_inline]] inline Vec<T> constant(T value, Vec<T> z) {  // NaN where z is
@@ -51,7 +53,7 @@ template <class T>
 }
 
 template <class T>
-struct Identity {
+struct Identity : Cheap {
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const { return {z, constant<T>(1, z), constant<T>(0, z)}; }
 };
 
@@ -97,7 +99,7 @@ struct Arctan {
 };
 
 template <class T>
-struct Relu {
+struct Relu : Cheap {
     Vec<T> derivative_at_0;
     explicit Relu(double parameter) : derivative_at_0(set1<T>(static_cast<T>(parameter))) {}
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
@@ -107,7 +109,7 @@ struct Relu {
 };
 
 template <class T>
-struct LeakyRelu {
+struct LeakyRelu : Cheap {
     Vec<T> slope;
     explicit LeakyRelu(double parameter) : slope(set1<T>(static_cast<T>(parameter))) {}
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
@@ -161,33 +163,35 @@ template <class T, class F, int count>
     }
 }
 
+// Vectors first … first + count - 1.
 template <int order, int count, class T, class F>
-[[gnu::always_inline]] inline void map_some(F f, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
+[[gnu::always_inline]] inline void map_some(F f, int first, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
     Vec<T> in[count];
     Jet<T> jet[count];
-    unrolled<count>([&](auto i) __attribute__((always_inline)) { in[i] = z[i]; });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { in[i] = z[first + i]; });
     apply<T>(f, in, jet);
     unrolled<count>([&](auto i) __attribute__((always_inline)) {
-        a[i] = jet[i].a;
-        if constexpr (order >= 1) s[i] = jet[i].s;
-        if constexpr (order >= 2) c[i] = jet[i].c;
+        a[first + i] = jet[i].a;
+        if constexpr (order >= 1) s[first + i] = jet[i].s;
+        if constexpr (order >= 2) c[first + i] = jet[i].c;
     });
 }
 
 template <int order, class T, class F>
 [[gnu::always_inline]] inline void map(F f, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
-    constexpr int pack = requires(const Vec<T>(&in)[2], Jet<T>(&jet)[2]) { f.of_each(in, jet); } ? 5 : 1;
     int i = 0;
-    for (; i + pack <= count; i += pack) map_some<order, pack, T>(f, z + i, a + i, s + i, c + i);
-    if constexpr (pack > 1)
-        for (; i < count; ++i) map_some<order, 1, T>(f, z + i, a + i, s + i, c + i);
+    if constexpr (requires(const Vec<T>(&in)[2], Jet<T>(&jet)[2]) { f.of_each(in, jet); }) {
+        constexpr int pack = 5;
+        for (; i + pack <= count; i += pack) map_some<order, pack, T>(f, i, z, a, s, c);
+    }
+    for (; i < count; ++i) map_some<order, 1, T>(f, i, z, a, s, c);
 }
 
 }  // namespace detail
 
-// f(the functor of an activation)
+// f(functor of the activation)
 template <class T, class F>
-[[gnu::always_inline]] inline void with_activation(ActivationSpec spec, F f) {
+[[gnu::always_inline]] inline void with_functor(ActivationSpec spec, F f) {
     switch (spec.kind) {
         case Activation::identity:
             return f(functor::Identity<T>{});
@@ -213,15 +217,18 @@ template <class T, class F>
 // The jets of several vectors at once, in registers.
 template <class T, int count>
 [[gnu::always_inline]] inline void activate_each(ActivationSpec spec, const Vec<T> (&z)[count], Jet<T> (&jet)[count]) {
-    with_activation<T>(spec, [&](auto phi) __attribute__((always_inline)) { detail::apply<T>(phi, z, jet); });
+    with_functor<T>(spec, [&](auto phi) __attribute__((always_inline)) { detail::apply<T>(phi, z, jet); });
+}
+
+inline bool is_cheap(ActivationSpec spec) {
+    return spec.kind == Activation::identity || spec.kind == Activation::relu || spec.kind == Activation::leaky_relu;
 }
 
 // `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not
 // overlap anything.
 template <int order, class T>
 void activate(ActivationSpec spec, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
-    with_activation<T>(spec,
-                       [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); });
+    with_functor<T>(spec, [=](auto f) __attribute__((always_inline)) { detail::map<order, T>(f, count, z, a, s, c); });
 }
 
 }  // namespace etaflow

@@ -124,7 +124,8 @@ void accumulate_tangent(const Network& net, const Panel<T>& panel, const Workspa
         const Layer& layer = net.layers()[l - 1];
         accumulate_layer(net, l, panel, r.delta[l], l == 1 ? panel.x : ws.a[l - 1], g);
         if (l > 1)
-            panel_gradient<T>(layer.out, layer.in, panel.vectors, ws.delta[l], r.a[l - 1], g + layer.weights, nullptr);
+            panel_gradient<T>(OutputRange{0, layer.out}, layer.out, layer.in, panel.vectors, ws.delta[l], r.a[l - 1],
+                              g + layer.weights, nullptr);
     }
 }
 

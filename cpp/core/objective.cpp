@@ -5,6 +5,7 @@
 
 #include "panel_sum.hpp"
 #include "propagate.hpp"
+#include "wave.hpp"
 
 namespace etaflow {
 
@@ -69,25 +70,32 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
     losses.assign(static_cast<std::size_t>(data.count()), 0);
     squares.assign(what.squares ? losses.size() : 0, 0);
     double *const loss_of_panel = losses.data(), *const squares_of_panel = squares.data();
-    sum_over_panels(data, what.gradient ? d : 0, what.gradient, threads_for(gradient_flops(data.samples()), threads),
-                    control, [&](std::int64_t p, T* partial) {
-                        Workspace<T>& ws = workspace<T>(net_, data.max_vectors(), 1);
-                        const Panel<T> panel = data.panel(p);
-                        forward<1>(net_, theta, panel, ws);
-                        const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
-                        loss_of_panel[p] = what.want_loss ? output_deltas<true>(net_, loss_, panel, w, ws)
-                                                          : output_deltas<false>(net_, loss_, panel, w, ws);
-                        if (!partial) return;
-                        backward(net_, theta, panel, ws);
-                        accumulate_gradient(net_, panel, ws, partial);
-                        if (what.squares) squares_of_panel[p] = squared_gradients(net_, panel, ws);
-                    });
-    if (what.gradient) {
-        const T scale = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
+    const auto visit = [&](std::int64_t p, Workspace<T>& ws) {
+        ws.prepare(net_, data.max_vectors(), 1);
+        const Panel<T> panel = data.panel(p);
+        const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
+        loss_of_panel[p] = what.want_loss ? propagate<true>(net_, loss_, theta, panel, w, ws, what.gradient)
+                                          : propagate<false>(net_, loss_, theta, panel, w, ws, what.gradient);
+        if (what.squares) squares_of_panel[p] = squared_gradients(net_, panel, ws);
+    };
+    const auto finish = [&](std::int64_t begin, std::int64_t end) {
+        const T factor = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
+        T* const g = what.gradient;
         if (what.l2 != 0)
-            for (std::int64_t i = 0; i < d; ++i) what.gradient[i] = what.gradient[i] * scale + pull * theta[i];
+            for (std::int64_t i = begin; i < end; ++i) g[i] = g[i] * factor + pull * theta[i];
         else if (what.scale != 1)
-            for (std::int64_t i = 0; i < d; ++i) what.gradient[i] *= scale;
+            for (std::int64_t i = begin; i < end; ++i) g[i] *= factor;
+    };
+    const int use = threads_for(gradient_flops(data.samples()), threads);
+    if (what.gradient && is_large_gradient<T>(net_)) {
+        sum_in_waves(net_, data, what.gradient, use, control, visit, finish);
+    } else {
+        sum_over_panels(data, what.gradient ? d : 0, what.gradient, use, control, [&](std::int64_t p, T* partial) {
+            thread_local Workspace<T> ws;
+            visit(p, ws);
+            if (partial) accumulate_gradient(net_, data.panel(p), ws, partial);
+        });
+        if (what.gradient) finish(0, d);
     }
     if (what.squares) *what.squares = std::accumulate(squares.begin(), squares.end(), 0.0);
     if (!what.want_loss) return 0;
@@ -174,9 +182,7 @@ double Objective<T>::accuracy(const T* theta, int threads, Control& control) con
 template <class T>
 void write_sample_gradients(const Network& net, const Panel<T>& panel, const T* theta, Loss loss, T* out) {
     Workspace<T>& ws = workspace<T>(net, panel.vectors, 1);
-    forward<1>(net, theta, panel, ws);
-    output_deltas<false, T>(net, loss, panel, nullptr, ws);
-    backward(net, theta, panel, ws);
+    propagate<false, T>(net, loss, theta, panel, nullptr, ws);
     const std::int64_t d = net.num_params();
     thread_local Buffer<T> memory;
     const std::ptrdiff_t width = padded_width<T>(net.max_width());
@@ -229,9 +235,7 @@ std::vector<LayerTrace> Objective<T>::backprop_trace(const T* theta, std::int64_
     gather(one, &index, 1);
     const Panel<T> panel = one.panel(0);
     Workspace<T>& ws = workspace<T>(net_, 1, 1);
-    forward<1>(net_, theta, panel, ws);
-    output_deltas<false, T>(net_, loss_, panel, nullptr, ws);
-    backward(net_, theta, panel, ws);
+    propagate<false, T>(net_, loss_, theta, panel, nullptr, ws);
     const auto first_lane = [](const T* rows, int units) {
         std::vector<double> values(units);
         for (int k = 0; k < units; ++k) values[k] = static_cast<double>(rows[k * lanes<T>]);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "simd.hpp"
 
@@ -37,7 +38,8 @@ struct Panel {
     const T* x;   // inputs, panel layout
     const T* y;   // targets, panel layout
 
-    // The same inputs as rows [x …, 1, …] (see Rows): sample i is row indices[i], or row i without indices.
+    // The same inputs as rows [x …, 1, …] (see Rows): sample i is row indices[i], or row i without indices. Null where
+    // there are none, or too many to be read twice.
     const T* rows = nullptr;
     std::ptrdiff_t row_stride = 0;
     const std::int32_t* indices = nullptr;
@@ -79,23 +81,45 @@ struct Matrix {
     std::ptrdiff_t col_stride;
 };
 
+// What the sums of a product start from, and what is done with them at last: finish(sum, where) stores them, `where`
+// being the distance from the first one, and finish.from(first) does so for those from `first` on.
+enum class Start { zero, bias, present };
+
+template <class T>
+struct Store {
+    T* z;
+    Store from(std::ptrdiff_t first) const { return {z + first}; }
+    [[gnu::always_inline]] void operator()(Vec<T> sum, std::ptrdiff_t where) const { store(z + where, sum); }
+};
+template <class T>
+struct StoreScaled {
+    T* z;
+    const T* scale;
+    StoreScaled from(std::ptrdiff_t first) const { return {z + first, scale + first}; }
+    [[gnu::always_inline]] void operator()(Vec<T> sum, std::ptrdiff_t where) const {
+        store(z + where, sum * load(scale + where));
+    }
+};
+
 namespace detail {
 
 // A small tile sums even and odd inputs apart: fewer than eight sums cannot hide the latency of an addition.
-template <int rows, int vectors, bool accumulate, class T>
-inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, const T* scale, T* z,
-                         std::ptrdiff_t stride) {
+template <int rows, int vectors, Start start, class T, class Finish>
+inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, const T* z, std::ptrdiff_t stride,
+                         Finish finish) {
     // Where a tile takes in a whole chunk the stride is known, and every address is a constant away from one pointer.
     const std::ptrdiff_t row = tile_vectors >= chunk_vectors ? vectors * lanes<T> : stride;
     constexpr int parts = rows * vectors < 8 ? 2 : 1;
     Vec<T> acc[parts][rows][vectors];
     for (int r = 0; r < rows; ++r)
         for (int v = 0; v < vectors; ++v) {
-            acc[0][r][v] = accumulate ? load(z + r * row + v * lanes<T>) : bias ? set1<T>(bias[r]) : Vec<T>{};
+            if constexpr (start == Start::zero) acc[0][r][v] = Vec<T>{};
+            if constexpr (start == Start::bias) acc[0][r][v] = set1<T>(bias[r]);
+            if constexpr (start == Start::present) acc[0][r][v] = load(z + r * row + v * lanes<T>);
             if constexpr (parts > 1) acc[1][r][v] = Vec<T>{};
         }
     const T* column = w.data;
-    const auto add_input = [&](int part) {
+    const auto add_input = [&](auto part) __attribute__((always_inline)) {  // a constant: the sums stay in registers
         Vec<T> in[vectors];
         for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
         for (int r = 0; r < rows; ++r) {
@@ -105,16 +129,21 @@ inline void product_tile(int inner, Matrix<T> w, const T* bias, const T* x, cons
         column += w.col_stride;
         x += row;
     };
+    const std::integral_constant<int, 0> even;
+    const std::integral_constant<int, parts - 1> odd;
     int i = 0;
-    for (; i + parts <= inner; i += parts)
-        for (int p = 0; p < parts; ++p) add_input(p);
-    if (i < inner) add_input(0);
+    for (; i + parts <= inner; i += parts) {
+        add_input(even);
+        if constexpr (parts > 1) add_input(odd);
+    }
+    if constexpr (parts > 1) {
+        if (i < inner) add_input(even);
+    }
     for (int r = 0; r < rows; ++r)
         for (int v = 0; v < vectors; ++v) {
             Vec<T> sum = acc[0][r][v];
             if constexpr (parts > 1) sum = sum + acc[1][r][v];
-            if (scale) sum = sum * load(scale + r * row + v * lanes<T>);
-            store(z + r * row + v * lanes<T>, sum);
+            finish(sum, r * row + v * lanes<T>);
         }
 }
 
@@ -191,11 +220,11 @@ inline void row_gradient_tile(const Panel<T>& panel, const T* delta, int delta_u
 
 }  // namespace detail
 
-// One chunk: z[r][:] = sum_i w(r, i) x[i][:] + bias[r], or z += w x with `accumulate`; then z *= scale, laid out as z.
-// bias and scale may be null.
-template <bool accumulate = false, class T>
-inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T* bias, const T* x, T* z,
-                          const T* scale = nullptr) {
+// One chunk: the sums over i of w(r, i) x[i][:], started and finished as told; z (Start::present) and bias
+// (Start::bias) may else be null.
+template <Start start, class T, class Finish>
+inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T* bias, const T* x, const T* z,
+                          Finish finish) {
     const std::ptrdiff_t row = std::ptrdiff_t{vectors} * lanes<T>;
     for_each_piece(vectors, tile_vectors, [&](int v, int v_count) {
         with_constant<tile_vectors>(v_count, [&](auto V) {
@@ -203,24 +232,42 @@ inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T
                 with_constant<tile_outputs>(r_count, [&](auto R) {
                     const Matrix<T> tile{w.data + r * w.row_stride, w.row_stride, w.col_stride};
                     const std::ptrdiff_t at = r * row + v * lanes<T>;
-                    detail::product_tile<R, V, accumulate>(inner, tile, bias ? bias + r : nullptr, x + v * lanes<T>,
-                                                           scale ? scale + at : nullptr, z + at, row);
+                    detail::product_tile<R, V, start>(inner, tile, start == Start::bias ? bias + r : nullptr,
+                                                      x + v * lanes<T>, start == Start::present ? z + at : nullptr, row,
+                                                      finish.from(at));
                 });
             });
         });
     });
 }
 
-// One panel: g(r, c) += sum over samples of delta[r] x[c], g row-major with rows of `cols` elements; where g_bias is
-// not null, g_bias[r] += sum of delta[r].
+// z[r][:] = sum_i w(r, i) x[i][:] + bias[r], or z += w x with `accumulate`; bias may be null.
+template <bool accumulate = false, class T>
+inline void chunk_product(int rows, int inner, int vectors, Matrix<T> w, const T* bias, const T* x, T* z) {
+    constexpr Start without_bias = accumulate ? Start::present : Start::zero;
+    if (bias)
+        chunk_product<Start::bias>(rows, inner, vectors, w, bias, x, z, Store<T>{z});
+    else
+        chunk_product<without_bias>(rows, inner, vectors, w, bias, x, z, Store<T>{z});
+}
+
+// Outputs [first, first + count) of a layer.
+struct OutputRange {
+    int first, count;
+};
+
+// One panel: g(r, c) += sum over samples of delta[r] x[c] for the outputs r in `of`; delta has `rows` units, g is
+// row-major with rows of `cols` elements; where g_bias is not null, g_bias[r] += sum of delta[r].
 template <class T>
-inline void panel_gradient(int rows, int cols, int vectors, const T* delta, const T* x, T* g, T* g_bias) {
+inline void panel_gradient(OutputRange of, int rows, int cols, int vectors, const T* delta, const T* x, T* g,
+                           T* g_bias) {
     const bool bias = g_bias != nullptr;
     // A strip of inputs stays in the first-level cache while all deltas pass by.
     for_each_piece(cols + bias, gradient_inputs, [&](int c, int c_count) {
         with_constant<gradient_inputs>(c_count, [&](auto C) {
-            for_each_piece(rows, gradient_outputs, [&](int r, int r_count) {
+            for_each_piece(of.count, gradient_outputs, [&](int first, int r_count) {
                 with_constant<gradient_outputs>(r_count, [&](auto R) {
+                    const int r = of.first + first;
                     T* const to = g + std::ptrdiff_t{r} * cols + c;
                     if (c + C > cols)
                         detail::gradient_tile<R, C, true>(vectors, delta, rows, r, x, cols, c, to, cols, g_bias + r);
@@ -242,13 +289,14 @@ inline bool inputs_fill_lanes(int cols) {
 // The same for the layer that reads the data, with inputs instead of samples in the lanes: nothing is left to sum up at
 // the end, which pays off where a panel is small compared with the weights.
 template <class T>
-inline void panel_gradient_from_rows(int rows, int cols, const Panel<T>& panel, const T* delta, T* g, T* g_bias) {
+inline void panel_gradient_from_rows(OutputRange of, int rows, int cols, const Panel<T>& panel, const T* delta, T* g,
+                                     T* g_bias) {
     const int all = cols + (g_bias != nullptr);
     for_each_piece((all + lanes<T> - 1) / lanes<T>, row_vectors, [&](int v, int v_count) {
         with_constant<row_vectors>(v_count, [&](auto V) {
-            for_each_piece(rows, row_outputs, [&](int r0, int r_count) {
+            for_each_piece(of.count, row_outputs, [&](int first, int r_count) {
                 with_constant<row_outputs>(r_count, [&](auto R) {
-                    const int c0 = v * lanes<T>;
+                    const int r0 = of.first + first, c0 = v * lanes<T>;
                     Vec<T> acc[R()][V()];
                     detail::row_gradient_tile<R, V, T>(panel, delta, rows, r0, c0, acc);
                     for (int r = 0; r < R; ++r)

@@ -16,26 +16,28 @@ struct Workspace {
     std::vector<T*> a, s, c, delta;  // values phi(z), phi'(z), phi''(z), dL/dz
     T* z = nullptr;                  // pre-activations of the output layer
 
-    // Room for panels of `vectors` vectors. `order` derivatives of the activations are kept (0, 1 or 2).
+    // Room for panels of `vectors` vectors. `order` derivatives of the activations are kept (0, 1 or 2). With the first
+    // alone, going backward leaves dL/dz in the place of phi'(z), which nobody needs any more.
     void prepare(const Network& net, int vectors, int order) {
         const int depth = net.depth();
         std::size_t units = 0;
         for (int l = 1; l <= depth; ++l) units += static_cast<std::size_t>(net.widths()[l]);
         const std::size_t per_kind = units * static_cast<std::size_t>(vectors) * lanes<T>;
         const std::size_t last = static_cast<std::size_t>(net.outputs()) * vectors * lanes<T>;
-        T* at = ensure(memory_, per_kind * (order + 2) + last);
-        for (auto* kind : {&a, &delta, &s, &c}) kind->assign(depth + 1, nullptr);
-        const auto place = [&](std::vector<T*>& kind) {
-            for (int l = 1; l <= depth; ++l) {
+        z = ensure(memory_, last + per_kind * (order == 2 ? 4 : 2));
+        T* at = z + last;
+        const auto place = [&](std::vector<T*>& kind, bool is_kept) {
+            kind.assign(depth + 1, nullptr);
+            for (int l = 1; is_kept && l <= depth; ++l) {
                 kind[l] = at;
                 at += static_cast<std::size_t>(net.widths()[l]) * vectors * lanes<T>;
             }
         };
-        place(a);
-        place(delta);
-        if (order >= 1) place(s);
-        if (order >= 2) place(c);
-        z = at;
+        place(a, true);
+        place(delta, true);
+        place(s, order == 2);
+        place(c, order == 2);
+        if (order == 1) s = delta;
     }
 
   private:
@@ -68,25 +70,74 @@ Matrix<T> transposed_weights(const T* theta, const Layer& layer) {
     return {theta + layer.weights, 1, layer.in};
 }
 
+// Vectors [first, end) of a panel: whole chunks.
+struct Strip {
+    int first, end;
+};
+
+// f(first vector of the chunk, vectors in the chunk)
+template <class F>
+inline void for_each_chunk(Strip strip, F f) {
+    for (int v = strip.first; v < strip.end; v += chunk_vectors) f(v, std::min(chunk_vectors, strip.end - v));
+}
+
+// A product's sums are pre-activations: stores phi and, if order is 1, phi' of them.
+template <int order, class T, class Functor>
+struct StoreActivated {
+    Functor phi;
+    T *a, *s;
+    StoreActivated from(std::ptrdiff_t first) const { return {phi, a + first, order >= 1 ? s + first : nullptr}; }
+    [[gnu::always_inline]] void operator()(Vec<T> z, std::ptrdiff_t where) const {
+        const Jet<T> jet = phi(z);
+        store(a + where, jet.a);
+        if constexpr (order >= 1) store(s + where, jet.s);
+    }
+};
+
+// a = phi(W x + b) and s = phi' there, for a cheap phi.
+template <int order, class T>
+[[gnu::noinline]] void forward_cheap(const Layer& layer, Matrix<T> w, const T* bias, int vectors, const T* x, T* a,
+                                     T* s) {
+    with_functor<T>(layer.activation, [&](auto phi) {
+        if constexpr (std::is_base_of_v<functor::Cheap, decltype(phi)>) {
+            const StoreActivated<order, T, decltype(phi)> finish{phi, a, s};
+            if (bias)
+                chunk_product<Start::bias>(layer.out, layer.in, vectors, w, bias, x, a, finish);
+            else
+                chunk_product<Start::zero>(layer.out, layer.in, vectors, w, bias, x, a, finish);
+        }
+    });
+}
+
 // Fills ws.a (and s, c up to `order`) of every layer and ws.z.
 template <int order, class T>
-void forward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws) {
-    for_each_chunk(panel.vectors, [&](int v0, int count) {
+void forward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws, Strip strip) {
+    for_each_chunk(strip, [&](int v0, int count) {
         const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
         const T* x = panel.x + at * net.inputs();
         for (int l = 1; l <= net.depth(); ++l) {
             const Layer& layer = net.layers()[l - 1];
             const std::ptrdiff_t block = at * layer.out;
-            T* z = (l == net.depth() ? ws.z : ws.a[l]) + block;
-            chunk_product(layer.out, layer.in, count, weight_matrix(theta, layer),
-                          layer.bias ? theta + layer.biases : nullptr, x, z);
-            T* s = order >= 1 ? ws.s[l] + block : nullptr;
-            T* c = order >= 2 ? ws.c[l] + block : nullptr;
-            activate<order, T>(layer.activation, layer.out * count, as_vectors(z), as_vectors(ws.a[l] + block),
-                               as_vectors(s), as_vectors(c));
-            x = ws.a[l] + block;
+            T* const a = ws.a[l] + block;
+            T* const s = order >= 1 ? ws.s[l] + block : nullptr;
+            T* const c = order >= 2 ? ws.c[l] + block : nullptr;
+            const Matrix<T> w = weight_matrix(theta, layer);
+            const T* const bias = layer.bias ? theta + layer.biases : nullptr;
+            if (order <= 1 && l < net.depth() && is_cheap(layer.activation)) {
+                forward_cheap<order>(layer, w, bias, count, x, a, s);
+            } else {
+                T* const z = l < net.depth() ? a : ws.z + block;  // the losses look at z
+                chunk_product(layer.out, layer.in, count, w, bias, x, z);
+                activate<order, T>(layer.activation, layer.out * count, as_vectors(z), as_vectors(a), as_vectors(s),
+                                   as_vectors(c));
+            }
+            x = a;
         }
     });
+}
+template <int order, class T>
+void forward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws) {
+    forward<order>(net, theta, panel, ws, Strip{0, panel.vectors});
 }
 
 // The output layer's view of vector v of a chunk.
@@ -114,20 +165,25 @@ IntVec<T> sample_mask(const Panel<T>& panel, int v) {
 
 // f(vector index, output layer, index of the vector's first unit in chunk layout, vectors between units)
 template <class T, class F>
-void for_each_output(const Network& net, Loss loss, const Panel<T>& panel, const Workspace<T>& ws, F f) {
-    for_each_chunk(panel.vectors, [&](int v0, int count) {
+void for_each_output(const Network& net, Loss loss, const Panel<T>& panel, const Workspace<T>& ws, Strip strip, F f) {
+    for_each_chunk(strip, [&](int v0, int count) {
         for (int v = 0; v < count; ++v)
             f(v0 + v, output_layer(net, loss, panel, ws, v0, count, v), std::ptrdiff_t{v0} * net.outputs() + v, count);
     });
 }
+template <class T, class F>
+void for_each_output(const Network& net, Loss loss, const Panel<T>& panel, const Workspace<T>& ws, F f) {
+    for_each_output(net, loss, panel, ws, Strip{0, panel.vectors}, f);
+}
 
 // After forward<1>: ws.delta of the output layer, times `weights` (one per sample, padded to whole vectors) if given;
-// zero in lanes without a sample. Returns the sum of the losses if wanted.
+// zero in lanes without a sample. Returns the sum of the losses in each lane if wanted.
 template <bool want_loss, class T>
-double output_deltas(const Network& net, Loss loss, const Panel<T>& panel, const T* weights, Workspace<T>& ws) {
+Vec<T> output_deltas(const Network& net, Loss loss, const Panel<T>& panel, const T* weights, Workspace<T>& ws,
+                     Strip strip) {
     Vec<T> total{};
     Vec<T>* delta = as_vectors(ws.delta[net.depth()]);
-    for_each_output(net, loss, panel, ws, [&](int v, const OutputLayer<T>& out, std::ptrdiff_t at, int stride) {
+    for_each_output(net, loss, panel, ws, strip, [&](int v, const OutputLayer<T>& out, std::ptrdiff_t at, int stride) {
         Vec<T> value = output_terms<want_loss, true>(loss, out, delta + at);
         if (weights) {
             const Vec<T> w = load_unaligned(weights + v * lanes<T>);
@@ -140,33 +196,74 @@ double output_deltas(const Network& net, Loss loss, const Panel<T>& panel, const
         }
         if constexpr (want_loss) total = total + value;
     });
-    return static_cast<double>(sum<T>(total));
+    return total;
+}
+template <bool want_loss, class T>
+double output_deltas(const Network& net, Loss loss, const Panel<T>& panel, const T* weights, Workspace<T>& ws) {
+    const Strip all{0, panel.vectors};
+    return static_cast<double>(sum<T>(output_deltas<want_loss>(net, loss, panel, weights, ws, all)));
 }
 
 // After output_deltas: ws.delta of every layer below.
 template <class T>
-void backward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws) {
-    for_each_chunk(panel.vectors, [&](int v0, int count) {
+void backward(const Network& net, const T* theta, Workspace<T>& ws, Strip strip) {
+    for_each_chunk(strip, [&](int v0, int count) {
         const std::ptrdiff_t at = std::ptrdiff_t{v0} * lanes<T>;
         for (int l = net.depth(); l > 1; --l) {
             const Layer& layer = net.layers()[l - 1];
-            chunk_product<false, T>(layer.in, layer.out, count, transposed_weights(theta, layer), nullptr,
-                                    ws.delta[l] + at * layer.out, ws.delta[l - 1] + at * layer.in,
-                                    ws.s[l - 1] + at * layer.in);
+            T* const below = ws.delta[l - 1] + at * layer.in;
+            chunk_product<Start::zero, T>(layer.in, layer.out, count, transposed_weights(theta, layer), nullptr,
+                                          ws.delta[l] + at * layer.out, below,
+                                          StoreScaled<T>{below, ws.s[l - 1] + at * layer.in});
         }
     });
 }
-
-// g += sum over the panel's samples of delta x^T for layer l, whose inputs are x; g is laid out as theta.
 template <class T>
-void accumulate_layer(const Network& net, int l, const Panel<T>& panel, const T* delta, const T* x, T* g) {
+void backward(const Network& net, const T* theta, const Panel<T>& panel, Workspace<T>& ws) {
+    backward(net, theta, ws, Strip{0, panel.vectors});
+}
+
+// Vectors of a panel that the first-level cache holds from the forward to the backward pass. More is better otherwise:
+// the processor waits for the last results of each pass.
+inline int strip_vectors(const Network& net, int vectors) {
+    constexpr std::int64_t cache = 32 << 10;
+    std::int64_t units = net.inputs();
+    for (int l = 1; l <= net.depth(); ++l) units += 2 * std::int64_t{net.widths()[l]};
+    const std::int64_t bytes = units * chunk_vectors * vector_bytes;
+    if (bytes * vectors <= cache * chunk_vectors) return vectors;
+    return chunk_vectors * static_cast<int>(std::max<std::int64_t>(1, cache / bytes));
+}
+
+// forward<1>, output_deltas and, if wanted, backward. Returns the sum of the losses if wanted.
+template <bool want_loss, class T>
+double propagate(const Network& net, Loss loss, const T* theta, const Panel<T>& panel, const T* weights,
+                 Workspace<T>& ws, bool want_deltas = true) {
+    Vec<T> total{};
+    const int most = strip_vectors(net, panel.vectors);
+    for (int first = 0; first < panel.vectors; first += most) {
+        const Strip strip{first, std::min(first + most, panel.vectors)};
+        forward<1>(net, theta, panel, ws, strip);
+        total = total + output_deltas<want_loss>(net, loss, panel, weights, ws, strip);
+        if (want_deltas) backward(net, theta, ws, strip);
+    }
+    return static_cast<double>(sum<T>(total));
+}
+
+// g += sum over the panel's samples of delta x^T for outputs of layer l, whose inputs are x; g is laid out as theta.
+template <class T>
+void accumulate_layer(const Network& net, int l, OutputRange of, const Panel<T>& panel, const T* delta, const T* x,
+                      T* g) {
     const Layer& layer = net.layers()[l - 1];
     T* const weights = g + layer.weights;
     T* const biases = layer.bias ? g + layer.biases : nullptr;
-    if (l == 1 && inputs_fill_lanes<T>(layer.in + layer.bias))
-        panel_gradient_from_rows(layer.out, layer.in, panel, delta, weights, biases);
+    if (l == 1 && panel.rows && inputs_fill_lanes<T>(layer.in + layer.bias))
+        panel_gradient_from_rows(of, layer.out, layer.in, panel, delta, weights, biases);
     else
-        panel_gradient(layer.out, layer.in, panel.vectors, delta, x, weights, biases);
+        panel_gradient(of, layer.out, layer.in, panel.vectors, delta, x, weights, biases);
+}
+template <class T>
+void accumulate_layer(const Network& net, int l, const Panel<T>& panel, const T* delta, const T* x, T* g) {
+    accumulate_layer(net, l, OutputRange{0, net.widths()[l]}, panel, delta, x, g);
 }
 
 // After backward: the sum over the panel's samples of the squared norms of their gradients, delta x^T in every layer.

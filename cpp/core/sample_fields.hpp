@@ -96,7 +96,7 @@ class FieldBlocks {
         panel.y += first * target_rows(f.loss(), f.net().outputs());
         if (panel.indices)
             panel.indices += first;
-        else
+        else if (panel.rows)
             panel.rows += first * panel.row_stride;
         panel.samples = static_cast<int>(std::min<std::ptrdiff_t>(vectors * lanes<T>, panel.samples - first));
         panel.vectors = vectors;

@@ -44,6 +44,10 @@ class Rows {
 // Work that makes one panel large enough: beyond it a batch is cut further, for the threads.
 inline constexpr double panel_flops = 8e7;
 
+// Inputs beyond this many bytes come from memory at every pass, not from a cache: then they are read in one layout
+// only.
+inline constexpr double most_cached_bytes = 5e6;
+
 // Any list of observations as a sequence of panels of nearly equal size.
 template <class T>
 class Panels {
@@ -93,12 +97,13 @@ class Panels {
                 static_cast<int>(vectors),
                 x_.data() + sample * inputs_,
                 y_.data() + sample * targets_,
-                rows_->row(indices_ ? 0 : sample),
+                is_cached() ? rows_->row(indices_ ? 0 : sample) : nullptr,
                 rows_->stride(),
                 indices_ ? indices_ + sample : nullptr};
     }
 
   private:
+    bool is_cached() const { return static_cast<double>(total_) * vector_bytes * inputs_ < most_cached_bytes; }
     void fill_vector(const Rows<T>& rows, const std::int32_t* indices, std::int64_t first, int v0, int count, int v) {
         const std::int64_t sample = (first + v0 + v) * lanes<T>;
         const T* row[lanes<T>];

@@ -91,10 +91,22 @@ struct Moving {
     }
     static Vec<T>* view(Buffer<T>& b) { return b.empty() ? nullptr : reinterpret_cast<Vec<T>*>(b.data()); }
 
+    Parameters<T> parameters() {
+        return {vectors, theta, view(gradient), view(slot[0]), view(slot[1]), view(noise), view(lower), view(upper)};
+    }
     void step(const DescentPlan<T>& plan, Vec<T> alpha, T pull, std::int64_t k) {
-        const Parameters<T> p{vectors,       theta,       view(gradient), view(slot[0]),
-                              view(slot[1]), view(noise), view(lower),    view(upper)};
-        optimizer_step(plan.optimizer, p, plan.hyper, alpha, pull, k);
+        optimizer_step(plan.optimizer, parameters(), plan.hyper, alpha, pull, k);
+    }
+    // The same on several threads, where there are many parameters.
+    void step(const DescentPlan<T>& plan, Vec<T> alpha, T pull, std::int64_t k, int threads) {
+        constexpr std::int64_t piece = (1 << 18) / vector_bytes;
+        if (threads <= 1 || vectors < 2 * piece) return step(plan, alpha, pull, k);
+        const Parameters<T> all = parameters();
+        Control whole;  // a step is made for all parameters or for none
+        parallel_for(threads, (vectors + piece - 1) / piece, whole, [&](std::int64_t i) {
+            const Parameters<T> part = all.part(i * piece, std::min(piece, vectors - i * piece));
+            optimizer_step(plan.optimizer, part, plan.hyper, alpha, pull, k);
+        });
     }
 
     void save(Buffer<T>& saved) const {
@@ -163,7 +175,7 @@ class PanelStepper final : public Stepper<T> {
                            {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()}, threads_, control_);
             }
             if (plan_.noise != 0) step_noise(plan_, run_, step, moving_.noise.data());
-            moving_.step(plan_, set1<T>(alphas[s]), T(0), step);
+            moving_.step(plan_, set1<T>(alphas[s]), T(0), step, threads_);
             if (plan_.reference)
                 distances[s] = static_cast<T>(
                     squared_distance(theta_.data(), plan_.reference + plan_.reference_row(step) * d_, d_));

@@ -40,6 +40,12 @@ struct Parameters {
     const Vec<T>* noise;  // added to the direction, already scaled; or null
     const Vec<T>* lower;  // projection after the step; or null (both)
     const Vec<T>* upper;
+
+    // Vectors [first, first + count).
+    Parameters part(std::int64_t first, std::int64_t count) const {
+        const auto from = [first](auto* p) { return p ? p + first : p; };
+        return {count, from(theta), from(gradient), from(slot1), from(slot2), from(noise), from(lower), from(upper)};
+    }
 };
 
 namespace detail {

@@ -40,7 +40,10 @@ void gradient(int rows, int cols, int vectors, bool bias) {
     std::mt19937 random(1);
     const PanelRows<T> delta(rows, vectors, random), x(cols, vectors, random);
     std::vector<T> g(static_cast<std::size_t>(rows * cols), T(1)), g_bias(static_cast<std::size_t>(rows), T(2));
-    panel_gradient(rows, cols, vectors, delta.data.data(), x.data.data(), g.data(), bias ? g_bias.data() : nullptr);
+    for (const OutputRange of : {OutputRange{0, rows / 2}, OutputRange{rows / 2, rows - rows / 2}})
+        if (of.count > 0)
+            panel_gradient(of, rows, cols, vectors, delta.data.data(), x.data.data(), g.data(),
+                           bias ? g_bias.data() : nullptr);
     for (int r = 0; r < rows; ++r) {
         T sum = 2;
         for (int c = 0; c < cols; ++c) {
@@ -68,8 +71,8 @@ void product(int rows, int inner, int vectors) {
     for (int r = 0; r < rows; ++r)
         for (int i = 0; i < inner; ++i)
             transposed[static_cast<std::size_t>(i * rows + r)] = w[static_cast<std::size_t>(r * inner + i)];
-    chunk_product<false, T>(rows, inner, vectors, {transposed.data(), 1, rows}, nullptr, x.data.data(),
-                            scaled.data.data(), scale.data.data());
+    chunk_product<Start::zero, T>(rows, inner, vectors, {transposed.data(), 1, rows}, nullptr, x.data.data(), nullptr,
+                                  StoreScaled<T>{scaled.data.data(), scale.data.data()});
     for (int r = 0; r < rows; ++r)
         for (int s = 0; s < vectors * lanes<T>; ++s) {
             T expected = 0;
@@ -93,7 +96,8 @@ void from_rows(int rows, int inputs, int n) {
     const Panel<T> panel = panels.panel(0);
     const PanelRows<T> delta(rows, panel.vectors, random);
     std::vector<T> g(static_cast<std::size_t>(rows * inputs), T(0)), g_bias(static_cast<std::size_t>(rows), T(0));
-    panel_gradient_from_rows(rows, inputs, panel, delta.data.data(), g.data(), g_bias.data());
+    for (const OutputRange of : {OutputRange{0, rows / 2}, OutputRange{rows / 2, rows - rows / 2}})
+        if (of.count > 0) panel_gradient_from_rows(of, rows, inputs, panel, delta.data.data(), g.data(), g_bias.data());
     for (int r = 0; r < rows; ++r) {
         T sum = 0;
         for (int c = 0; c < inputs; ++c) {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from problems import CASES, FEW, LARGE, SMALL, Case, relative_error
+from problems import CASES, FEW, HUGE, LARGE, SMALL, Case, relative_error
 
 by_name = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 few_by_name = pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
@@ -58,6 +58,31 @@ def test_gradient_equals_backpropagation(case: Case) -> None:
     theta = case.theta()
     expected = case.oracle.gradient(theta.astype(float))
     assert relative_error(case.objective.gradient(theta), expected, gradient_scale(case)) < case.tolerance
+
+
+@pytest.mark.parametrize("case", HUGE, ids=lambda case: case.name)
+def test_huge_gradients(case: Case) -> None:
+    """Against sums of δxᵀ layer by layer, with and without weights; any number of threads gives the same bits."""
+    f, theta = case.objective, case.theta()
+    w = case.generator.normal(size=case.n).astype(case.dtype)
+    _, x, delta = case.oracle.deltas(theta.astype(float))
+    inputs = [np.column_stack([a, np.ones(case.n)]) for a in x[:-1]]  # the last column is that of the bias
+
+    def sum_of_gradients(weights: np.ndarray) -> np.ndarray:
+        layers = [(d.T * weights) @ a for d, a in zip(delta, inputs, strict=True)]
+        return np.concatenate([part.ravel() for layer in layers for part in (layer[:, :-1], layer[:, -1])])
+
+    squares = sum(np.sum(d**2, axis=1) * np.sum(a**2, axis=1) for d, a in zip(delta, inputs, strict=True))
+    scale = float(np.sqrt(squares).mean())
+    expected = sum_of_gradients(np.full(case.n, 1 / case.n)) + 2 * case.l2 * theta
+    gradient = f.gradient(theta)
+    assert relative_error(gradient, expected, scale) < case.tolerance
+    assert relative_error(f.weighted_gradient(theta, w), sum_of_gradients(w), case.n * scale) < case.tolerance
+    for threads in (1, 3):
+        other = case.with_threads(threads)
+        np.testing.assert_array_equal(other.gradient(theta), gradient)
+        np.testing.assert_array_equal(other.value_and_gradient(theta)[1], gradient)
+        np.testing.assert_array_equal(other.weighted_gradient(theta, w), f.weighted_gradient(theta, w))
 
 
 @by_name
