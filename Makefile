@@ -6,6 +6,7 @@ ISAS ?= native
 CORE_TESTS := tests/core tests/problem tests/dynamics tests/diffusion tests/test_promises.py
 TESTS ?= OFF
 SCALE ?= small
+COUNT = $(BIN)/python tools/counts.py build/dev/cpp/tests/hot_loops cpp/tests/counts/counts.toml
 
 BIN := $(abspath $(VENV))/bin
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE $(shell find python cpp/core cpp/bindings cmake -type f \
@@ -13,7 +14,7 @@ SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE $(shell find python c
 CPP_FILES := $(shell find cpp -name '*.cpp' -o -name '*.hpp')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo dev test debug sanitize lint format bench clean
+.PHONY: help demo dev test counts debug sanitize lint format bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -53,13 +54,18 @@ dev: $(VENV)/.develop  ## compile this tree in place, for this CPU (ISAS="base;v
 	  "-DETAFLOW_ISAS=$(ISAS)" -DETAFLOW_BUILD_TESTS=$(TESTS) > /dev/null
 	$(BIN)/cmake --build --preset dev
 
-test:  ## all builds, C++ tests, Python tests and doctests (with every build that this CPU runs), the slow tests
+test:  ## all builds, C++ tests, instruction counts, Python tests and doctests (with every build that this CPU runs), the slow tests
 	@$(MAKE) --no-print-directory dev ISAS=all TESTS=ON
 	$(BIN)/ctest --test-dir build/dev --output-on-failure
+	$(COUNT)
 	$(BIN)/python -m pytest
 	for isa in $$($(BIN)/python -c 'from etaflow._core import isa; print(*[other for other in ("base", "v3", "v4") if other < isa])'); do \
 	  echo "ETAFLOW_ISA=$$isa"; ETAFLOW_ISA=$$isa $(BIN)/python -m pytest -q $(CORE_TESTS) || exit 1; done
 	$(BIN)/python -m pytest tests -m slow
+
+counts:  ## accept the hot loops' instruction counts of today (valgrind): commit cpp/tests/counts/counts.toml with their reason
+	@$(MAKE) --no-print-directory dev ISAS=all TESTS=ON
+	$(COUNT) --accept
 
 debug sanitize: $(VENV)/.develop  ## the C++ tests with assertions and warnings as errors (sanitize: and the sanitizers)
 	$(BIN)/cmake --preset $@ -DPython_EXECUTABLE=$(BIN)/python -DCMAKE_MAKE_PROGRAM=$(BIN)/ninja

@@ -224,7 +224,8 @@ std::string run_descent(const Objective<T>& f, const py::dict& plan_dict, const 
                 return interrupted = true;
             }
         }
-        return seconds > 0 && std::chrono::duration<double>(now - begin).count() > seconds;
+        if (seconds > 0 && std::chrono::duration<double>(now - begin).count() > seconds) control.stop();
+        return false;
     });
     {
         const py::gil_scoped_release release;

@@ -138,7 +138,7 @@ void scale_and_regularise(const Objective<T>& f, const T* v, T* out) {
 }
 
 template <class T>
-int threads_for_tangents(const Objective<T>& f, int threads) {
+Threads threads_for_tangents(const Objective<T>& f, int threads) {
     return threads_for(2 * f.gradient_flops(f.size()), threads);
 }
 

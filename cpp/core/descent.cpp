@@ -124,16 +124,18 @@ class Unit {
           until_(until),
           threads_(threads),
           control_(control),
+          patient_(&control),
           progress_(progress),
           step_(state.step[runs.front()]),
           chunk_(steps_of_chunk(plan, runs.size())),
-          alive_(runs.size(), true) {
+          alive_(runs.size(), true),
+          memories_(runs.size()) {
         if (lanes_setting && runs.size() == 1 && is_plain_sgd(plan) && !plan.reference)
-            stepper_ = std::make_unique<ChainStepper<T>>(plan, runs.front(), threads, quiet_);
+            stepper_ = std::make_unique<ChainStepper<T>>(plan, runs.front(), threads, patient_);
         else if (lanes_setting)
-            stepper_ = std::make_unique<LaneStepper<T>>(plan, *lanes_setting, runs, threads, quiet_);
+            stepper_ = std::make_unique<LaneStepper<T>>(plan, *lanes_setting, runs, threads, patient_);
         else
-            stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, quiet_);
+            stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, patient_);
         for (std::size_t lane = 0; lane < runs.size(); ++lane)
             stepper_->load(static_cast<int>(lane), state, runs[lane]);
         scales_.resize(static_cast<std::size_t>(stepper_->width()));
@@ -149,24 +151,84 @@ class Unit {
     }
 
     void run() {
-        if (plan_.reference && step_ == 0)
-            for_alive(
-                [&](std::size_t lane, std::int64_t run) { state_.sup[run] = distance_now(measure(lane).theta()); });
-        write_records();  // of step 0
-        while (step_ < until_ && any_alive() && !control_.stopped()) {
-            look_before_step();
-            if (!any_alive()) break;
-            prepare_next_records();
-            advance(next_event() - step_);
-            write_records();
-            control_.poll();
-        }
+        try {
+            if (plan_.reference && step_ == 0)
+                for_alive(
+                    [&](std::size_t lane, std::int64_t run) { state_.sup[run] = distance_now(measure(lane).theta()); });
+            write_records();  // of step 0
+            while (step_ < until_ && any_alive() && !control_.stopped()) {
+                make_steps();
+                control_.poll();
+            }
+        } catch (const Interrupted&) {}
         for (std::size_t lane = 0; lane < runs_.size(); ++lane)
             if (alive_[lane]) finish(lane, RunStatus::running);
     }
 
   private:
     bool any_alive() const { return std::find(alive_.begin(), alive_.end(), true) != alive_.end(); }
+
+    // The steps to the next event, with all that is looked at before and after them, or none of it.
+    void make_steps() {
+        remember();
+        try {
+            look_before_step();
+            if (!any_alive()) return;
+            prepare_next_records();
+            advance(next_event() - step_);
+            write_records();
+        } catch (const Interrupted&) {
+            go_back();
+            throw;
+        }
+    }
+
+    // What a run knows of its past.
+    struct Memory {
+        double scale, time, sup;
+        std::vector<RuleMemory> rules;
+        std::vector<double> sums;
+    };
+    static constexpr auto copy_row = [](const auto* table, std::size_t width, std::int64_t run, auto& to) {
+        const auto* const row = table + run * static_cast<std::int64_t>(width);
+        to.assign(row, row + width);
+    };
+
+    void remember() {
+        start_ = step_;
+        stepper_->save(start_state_);
+        for_alive([&](std::size_t lane, std::int64_t run) {
+            Memory& memory = memories_[lane];
+            memory.scale = state_.scale[run];
+            memory.time = state_.time[run];
+            memory.sup = state_.sup[run];
+            copy_row(state_.rules, plan_.rules.size(), run, memory.rules);
+            copy_row(state_.sums, plan_.means.size(), run, memory.sums);
+        });
+    }
+    void go_back() {
+        stepper_->restore(start_state_);
+        for_alive([&](std::size_t lane, std::int64_t run) {
+            const Memory& memory = memories_[lane];
+            state_.scale[run] = memory.scale;
+            state_.time[run] = memory.time;
+            state_.sup[run] = memory.sup;
+            const auto size = [](const auto& v) { return static_cast<std::int64_t>(v.size()); };
+            std::copy(memory.rules.begin(), memory.rules.end(), state_.rules + run * size(memory.rules));
+            std::copy(memory.sums.begin(), memory.sums.end(), state_.sums + run * size(memory.sums));
+            for (std::size_t r = 0; r < plan_.records.size(); ++r) forget_record(r, run);
+        });
+        progress_.fetch_sub((step_ - start_) * static_cast<std::int64_t>(runs_.size()), std::memory_order_relaxed);
+        step_ = start_;
+    }
+    // What was written for a step that then was not made.
+    void forget_record(std::size_t r, std::int64_t run) const {
+        if (next_record(r) == never) return;
+        if (plan_.records[r].quantity == Quantity::theta)
+            std::fill_n(theta_slot(r, run), parameters(), std::numeric_limits<T>::quiet_NaN());
+        else
+            *scalar_slot(r, run) = std::numeric_limits<double>::quiet_NaN();
+    }
 
     bool wants(Quantity q) const { return std::find(plan_.means.begin(), plan_.means.end(), q) != plan_.means.end(); }
 
@@ -177,7 +239,7 @@ class Unit {
     }
 
     Measurement<T> measure(std::size_t lane) {
-        return {plan_, *stepper_, static_cast<int>(lane), step_, threads_, quiet_};
+        return {plan_, *stepper_, static_cast<int>(lane), step_, threads_, patient_};
     }
 
     void finish(std::size_t lane, RunStatus status) {
@@ -242,6 +304,11 @@ class Unit {
         return static_cast<double*>(plan_.records[r].out) + run * plan_.records[r].count + cursors_[r];
     }
 
+    T* theta_slot(std::size_t r, std::int64_t run) const {
+        const Record& record = plan_.records[r];
+        return static_cast<T*>(record.out) + static_cast<std::size_t>(run * record.count + cursors_[r]) * parameters();
+    }
+
     // What must be known of theta before the step whose record is due after it.
     void prepare_next_records() {
         for (std::size_t r = 0; r < plan_.records.size(); ++r) {
@@ -277,9 +344,7 @@ class Unit {
         const Record& record = plan_.records[r];
         switch (record.quantity) {
             case Quantity::theta:
-                std::copy_n(at.theta(), parameters(),
-                            static_cast<T*>(record.out) +
-                                static_cast<std::size_t>(run * record.count + cursors_[r]) * parameters());
+                std::copy_n(at.theta(), parameters(), theta_slot(r, run));
                 break;
             case Quantity::time:
                 *scalar_slot(r, run) = state_.time[run];
@@ -309,12 +374,9 @@ class Unit {
 
     void advance(std::int64_t count) {
         set_alphas(count);
-        stepper_->save();
-        stepper_->advance(step_, count, alphas_.data(), distances_.data());
-        if (any_diverged(stepper_->diverged()) || any_left(count)) {
-            stepper_->restore();
-            find_ends(count);
-        }
+        count = stepper_->advance(step_, count, alphas_.data(), distances_.data());
+        if (count == 0) throw Interrupted();
+        if (any_diverged(stepper_->diverged()) || any_left(count)) find_ends(count);
         for_alive([&](std::size_t lane, std::int64_t run) {
             add_time(run, count);
             note_distances(lane, run, count);
@@ -374,20 +436,20 @@ class Unit {
                 *scalar_slot(r, run) = std::numeric_limits<double>::quiet_NaN();
     }
 
-    // Makes the chunk again, one step at a time, and ends each diverging run at its last finite theta, each run that
+    // Makes a chunk again, one step at a time, and ends each diverging run at its last finite theta, each run that
     // leaves at its first theta outside.
     void find_ends(std::int64_t count) {
+        const bool again = count > 1;
+        if (again) stepper_->restore(start_state_);
         for (std::int64_t s = 0; s < count; ++s) {
-            stepper_->save();
-            const std::int64_t at = s * stepper_->width();
-            stepper_->advance(step_ + s, 1, alphas_.data() + at, plan_.reference ? distances_.data() + at : nullptr);
+            if (again) make_one_again(s);
             const std::uint64_t lanes = stepper_->diverged();
             for_alive([&](std::size_t lane, std::int64_t run) {
                 const bool diverged = lanes >> lane & 1;
                 if (!diverged && !has_left(lane, s)) return;
                 const std::int64_t made = diverged ? s : s + 1;
                 if (diverged) {
-                    stepper_->store_saved(static_cast<int>(lane), state_, run);
+                    stepper_->store_saved(again ? last_state_ : start_state_, static_cast<int>(lane), state_, run);
                     forget_batch_loss(run);
                 } else {
                     stepper_->store(static_cast<int>(lane), state_, run);
@@ -399,19 +461,28 @@ class Unit {
         }
     }
 
+    void make_one_again(std::int64_t s) {
+        stepper_->save(last_state_);
+        const std::int64_t at = s * stepper_->width();
+        T* const distances = plan_.reference ? distances_.data() + at : nullptr;
+        if (stepper_->advance(step_ + s, 1, alphas_.data() + at, distances) == 0) throw Interrupted();
+    }
+
     const DescentPlan<T>& plan_;
     const DescentState<T>& state_;
     std::vector<std::int64_t> runs_;
     std::int64_t until_;
     int threads_;
     Control& control_;
-    Control quiet_;  // a step once begun is finished
+    Control patient_;  // a step once begun is finished, unless everything is dropped
     std::atomic<std::int64_t>& progress_;
     std::int64_t step_, chunk_;
     std::vector<bool> alive_;
     std::unique_ptr<Stepper<T>> stepper_;
     std::vector<double> scales_;
-    Buffer<T> alphas_, before_, distances_;
+    Buffer<T> alphas_, before_, distances_, start_state_, last_state_;
+    std::int64_t start_ = 0;  // where start_state_ and memories_ are from
+    std::vector<Memory> memories_;
     std::vector<std::int64_t> cursors_;
     bool track_time_ = false, wants_gradient_ = false;
 };
@@ -476,7 +547,7 @@ void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const 
         Unit<T>(plan, state, setting, units[u], until, inner, control, progress).run();
     };
     const double look = f.gradient_flops(setting || plan.batch == 0 ? f.size() : plan.batch);
-    if (static_cast<int>(units.size()) < threads && threads_for(look, threads) > 1) {
+    if (units.size() == 1 || (static_cast<int>(units.size()) < threads && look >= waking_flops)) {
         for (std::size_t u = 0; u < units.size() && !control.stopped(); ++u) work(u, threads);
         return;
     }

@@ -42,15 +42,27 @@ class Integrator {
           next_(d_),
           trial_(d_),
           error_(d_) {
-        for (auto& k : k_) k.resize(d_);
+        for (auto& k : k_) k.assign(d_, std::numeric_limits<T>::quiet_NaN());  // known once computed
     }
 
     FlowPath<T> run() {
+        try {
+            integrate();
+        } catch (const Interrupted&) {  // in the middle of a step, which then does not count
+            finish(FlowStatus::interrupted);
+        }
+        path_.theta = y_;
+        path_.grad_norm = norm(k_[0]);
+        return std::move(path_);
+    }
+
+  private:
+    void integrate() {
         slope(y_, k_[0]);
         double h = first_step();
         double previous_error = 1e-4;
         while (true) {
-            if (ends(h)) break;
+            if (ends(h)) return;
             const bool last = path_.mesh.back() + 1.01 * h >= options_.end;
             if (last) h = options_.end - path_.mesh.back();
             const double error = try_step(h);
@@ -62,7 +74,7 @@ class Integrator {
                 double grown = h / std::clamp(shrink, 0.1, 5.0);
                 if (rejected_) grown = std::min(grown, h);
                 rejected_ = false;
-                if (stop_at_gradient(h) || (last && finish(FlowStatus::finished))) break;
+                if (stop_at_gradient(h) || (last && finish(FlowStatus::finished))) return;
                 h = grown;
             } else {  // NaN too
                 ++path_.rejected;
@@ -70,18 +82,14 @@ class Integrator {
                 h /= std::isfinite(error) ? std::min(5.0, factor / 0.9) : 10.0;
             }
         }
-        path_.theta = y_;
-        path_.grad_norm = norm(k_[0]);
-        return std::move(path_);
     }
 
-  private:
     using State = std::vector<T>;
 
     // k = -grad f(y)
     void slope(const State& y, State& k) {
         f_.evaluate(y.data(), f_.panels(), {false, k.data(), nullptr, -f_.scale(f_.size()), -f_.l2()}, threads_,
-                    quiet_);
+                    control_);
         ++path_.evaluations;
     }
 
@@ -208,8 +216,10 @@ class Integrator {
             (norm(k_[1]) <= options_.grad_norm ? high : low) = middle;
         }
         if (high < 1) {
-            interpolate(high, y_);
-            slope(y_, k_[0]);
+            interpolate(high, trial_);
+            slope(trial_, k_[1]);
+            std::swap(y_, trial_);
+            std::swap(k_[0], k_[1]);
             path_.time = path_.mesh.back() - (1 - high) * h;
         }
         return finish(FlowStatus::stopped);
@@ -225,7 +235,6 @@ class Integrator {
     const FlowOptions& options_;
     int threads_;
     Control& control_;
-    Control quiet_;
     std::atomic<double>& progress_;
     std::size_t d_;
     State y_, next_, trial_, error_, sixth_;

@@ -66,8 +66,8 @@ void gradient_covariance(const Objective<T>& f, const T* theta, T* out, int thre
     Buffer<T> mean(static_cast<std::size_t>(d));
     f.evaluate(theta, f.panels(), {false, mean.data(), nullptr, 1.0 / static_cast<double>(f.size())}, threads, control);
     const double entries = static_cast<double>(d) * static_cast<double>(d);
-    const int field_threads = threads_for(f.gradient_flops(f.size()), threads);
-    const int block_threads = threads_for(static_cast<double>(f.size()) * entries, threads);
+    const Threads field_threads = threads_for(f.gradient_flops(f.size()), threads);
+    const Threads block_threads = threads_for(static_cast<double>(f.size()) * entries, threads);
 
     const SampleFields fields(net);
     const std::vector<Factors> factors = factors_of_parameters(net, fields);

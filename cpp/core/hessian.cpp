@@ -191,8 +191,8 @@ void hessian(const Objective<T>& f, const T* theta, T* out, int threads, Control
     const std::int64_t d = f.num_params();
     const double n = static_cast<double>(f.size()), entries = static_cast<double>(d) * static_cast<double>(d);
     const HessianFields fields(net);
-    const int field_threads = threads_for(20 * n * static_cast<double>(fields.units), threads);
-    const int piece_threads = threads_for(n * entries, threads), copy_threads = threads_for(16 * entries, threads);
+    const Threads field_threads = threads_for(20 * n * static_cast<double>(fields.units), threads);
+    const Threads piece_threads = threads_for(n * entries, threads), copy_threads = threads_for(16 * entries, threads);
     const std::vector<Piece> pieces = pieces_of_hessian(net, fields);
     const std::ptrdiff_t field_bytes = std::max<std::ptrdiff_t>(least_field_bytes, d * d * std::ptrdiff_t{sizeof(T)});
     const FieldBlocks<T> kept(f, fields.units, field_bytes);

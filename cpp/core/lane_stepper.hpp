@@ -29,8 +29,7 @@ class LaneStepper final : public Stepper<T> {
           control_(control),
           team_(plan.objective->net(), layout_, plan.objective->rows(), plan.objective->loss(),
                 static_cast<int>((runs.size() + lanes<T> - 1) / lanes<T>)),
-          moving_(static_cast<std::size_t>(team_.blocks())),
-          saved_(moving_.size()) {
+          moving_(static_cast<std::size_t>(team_.blocks())) {
         fused_ = is_plain_sgd(plan);
         runs_.resize(static_cast<std::size_t>(width()), runs.front());
         for (const std::int64_t run : runs_) samplers_.push_back(make_sampler(plan, run));
@@ -67,7 +66,7 @@ class LaneStepper final : public Stepper<T> {
         layout_.store(team_.block(lane / lanes<T>).data(), lane % lanes<T>, out);
     }
 
-    void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
+    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
         const std::int64_t draws = plan_.batch * width();
         indices_.resize(static_cast<std::size_t>(count * draws));
         Sampler::fill_runs(samplers_.data(), width(), first, count, indices_.data());
@@ -87,6 +86,7 @@ class LaneStepper final : public Stepper<T> {
             }
         }
         team_.flush(fused_ && plan_.reference ? distances + (count - 1) * width() : nullptr);
+        return count;
     }
 
     std::uint64_t diverged() const override {
@@ -95,16 +95,17 @@ class LaneStepper final : public Stepper<T> {
             bits |= nonfinite_lanes<T>(moving_[b].theta, moving_[b].vectors) << (b * lanes<T>);
         return bits;
     }
-    void save() override {
-        for (std::size_t b = 0; b < moving_.size(); ++b) moving_[b].save(saved_[b]);
+    void save(Buffer<T>& copy) const override {
+        T* const to = ensure(copy, moving_.size() * block_size());
+        for (std::size_t b = 0; b < moving_.size(); ++b) moving_[b].save(to + b * block_size());
     }
-    void restore() override {
-        for (std::size_t b = 0; b < moving_.size(); ++b) moving_[b].restore(saved_[b]);
+    void restore(const Buffer<T>& copy) override {
+        for (std::size_t b = 0; b < moving_.size(); ++b) moving_[b].restore(copy.data() + b * block_size());
     }
-    void store_saved(int lane, const DescentState<T>& state, std::int64_t run) override {
-        const std::size_t size = static_cast<std::size_t>(layout_.vectors()) * lanes<T>;
-        const T* saved = saved_[static_cast<std::size_t>(lane / lanes<T>)].data();
-        store_from(saved, saved + size, saved + 2 * size, lane, state, run);
+    void store_saved(const Buffer<T>& copy, int lane, const DescentState<T>& state, std::int64_t run) const override {
+        const std::size_t part = block_size() / 3;
+        const T* const saved = copy.data() + static_cast<std::size_t>(lane / lanes<T>) * block_size();
+        store_from(saved, saved + part, saved + 2 * part, lane, state, run);
     }
     double batch_loss(int lane, std::int64_t step) override {
         theta(lane, flat_.data());
@@ -112,6 +113,7 @@ class LaneStepper final : public Stepper<T> {
     }
 
   private:
+    std::size_t block_size() const { return moving_.front().saved_size(); }  // of a copy
     Moving<T>& moving_of(int lane) { return moving_[static_cast<std::size_t>(lane / lanes<T>)]; }
     const Moving<T>& moving_of(int lane) const { return moving_[static_cast<std::size_t>(lane / lanes<T>)]; }
 
@@ -151,7 +153,6 @@ class LaneStepper final : public Stepper<T> {
     Control& control_;
     LaneTeam<T> team_;
     std::vector<Moving<T>> moving_;  // of every block
-    std::vector<Buffer<T>> saved_;
     std::vector<Vec<T>*> gradients_;
     bool fused_;
     std::vector<Sampler> samplers_;
@@ -176,23 +177,24 @@ class ChainStepper final : public Stepper<T> {
     }
     void store(int, const DescentState<T>& state, std::int64_t run) const override { theta(0, row(state, run)); }
     void theta(int, T* out) const override { block_.store(block_.weights().data(), out); }
-    void advance(std::int64_t first, std::int64_t count, const T* alphas, T*) override {  // without a reference
+    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T*) override {  // without a reference
         indices_.resize(static_cast<std::size_t>(count));
         sampler_.fill(first, count, indices_.data(), 1);
         const T factor = static_cast<T>(plan_.objective->scale(1));
         for (std::int64_t s = 0; s < count; ++s)
             block_.sgd_step(indices_[static_cast<std::size_t>(s)], alphas[s], factor);
         block_.flush();
+        return count;
     }
     std::uint64_t diverged() const override {
         const Buffer<T>& w = block_.weights();
         return nonfinite_lanes<T>(reinterpret_cast<const Vec<T>*>(w.data()),
                                   static_cast<std::int64_t>(w.size()) / lanes<T>) != 0;
     }
-    void save() override { saved_ = block_.weights(); }
-    void restore() override { block_.weights() = saved_; }
-    void store_saved(int, const DescentState<T>& state, std::int64_t run) override {
-        block_.store(saved_.data(), row(state, run));
+    void save(Buffer<T>& copy) const override { copy = block_.weights(); }
+    void restore(const Buffer<T>& copy) override { block_.weights() = copy; }
+    void store_saved(const Buffer<T>& copy, int, const DescentState<T>& state, std::int64_t run) const override {
+        block_.store(copy.data(), row(state, run));
     }
     double batch_loss(int, std::int64_t step) override {
         theta(0, flat_.data());
@@ -210,7 +212,7 @@ class ChainStepper final : public Stepper<T> {
     Sampler sampler_;
     ChainBlock<T> block_;
     std::vector<std::int32_t> indices_;
-    Buffer<T> saved_, flat_;
+    Buffer<T> flat_;
 };
 
 }  // namespace etaflow

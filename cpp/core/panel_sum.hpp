@@ -12,14 +12,18 @@ inline constexpr std::int64_t most_slabs = 16;
 // out (size) = sum over panels p of what add(p, partial) adds to its second argument; null and size 0: panels are
 // visited.
 template <class T, class F>
-void sum_over_panels(const Panels<T>& data, std::int64_t size, T* out, int threads, Control& control, F add) {
+void sum_over_panels(const Panels<T>& data, std::int64_t size, T* out, Threads threads, Control& control, F add) {
     const std::int64_t slabs = std::min(most_slabs, data.count());
     thread_local Buffer<T> memory;
     T* const others = slabs > 1 && size > 0 ? ensure(memory, static_cast<std::size_t>(size * (slabs - 1))) : nullptr;
     parallel_for(threads, slabs, control, [&](std::int64_t slab) {
         T* const partial = slab == 0 || size == 0 ? out : others + (slab - 1) * size;
         std::fill_n(partial, size, T(0));
-        for (std::int64_t p = data.count() * slab / slabs; p < data.count() * (slab + 1) / slabs; ++p) add(p, partial);
+        const std::int64_t end = data.count() * (slab + 1) / slabs;
+        for (std::int64_t p = data.count() * slab / slabs; p < end && !control.stopped(); ++p) {
+            add(p, partial);
+            control.poll();
+        }
     });
     control.throw_if_stopped();
     if (slabs == 1) return;

@@ -1,9 +1,13 @@
 #include "parallel.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
 #endif
 
 namespace etaflow {
@@ -15,6 +19,14 @@ std::atomic<bool> forked{false};
 int positive_from_environment(const char* name) {
     const char* text = std::getenv(name);
     return text == nullptr ? 0 : std::max(0, std::atoi(text));
+}
+
+int cpus() {
+#if defined(__linux__)
+    cpu_set_t mask;
+    if (sched_getaffinity(0, sizeof mask, &mask) == 0) return std::max(1, CPU_COUNT(&mask));
+#endif
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 void watch_for_fork() {
@@ -32,7 +44,7 @@ int resolve_threads(int requested) {
     if (requested > 0) return requested;
     if (const int n = positive_from_environment("ETAFLOW_NUM_THREADS")) return n;
     if (const int n = positive_from_environment("OMP_NUM_THREADS")) return n;
-    return std::max(1, omp_get_num_procs());
+    return cpus();
 }
 
 }  // namespace etaflow

@@ -1,6 +1,7 @@
 // The one rule for threads, and how a long computation hears that it should stop.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -10,18 +11,30 @@
 #include <stdexcept>
 #include <thread>
 
-#include <omp.h>
+#include "workers.hpp"
 
 namespace etaflow {
 
 // Threads of this process to use: `requested` if positive, else ETAFLOW_NUM_THREADS, OMP_NUM_THREADS, the affinity
-// mask, in this order. 1 in the child of a fork, where the OpenMP runtime must not be woken.
+// mask, in this order. 1 in the child of a fork, where there are no helpers.
 int resolve_threads(int requested);
 
-// Work below this many floating-point operations is faster on one thread (about 40 microseconds).
-inline constexpr double parallel_flops = 3e6;
+// How many threads share some work, and whether it is long enough to wake those of them that sleep.
+struct Threads {
+    Threads(int most, bool wakes = true) : count(most), wake(wakes) {}
+    operator int() const { return count; }
 
-inline int threads_for(double flops, int threads) { return flops < parallel_flops ? 1 : threads; }
+    int count;
+    bool wake;
+};
+
+// Floating-point operations from which two threads that are awake are faster than one (about 5 microseconds), and
+// from which it pays to wake them (about 80). bench/threads.py measures both.
+inline constexpr double parallel_flops = 3e5, waking_flops = 1e7;
+
+inline Threads threads_for(double flops, int threads) {
+    return {flops < parallel_flops ? 1 : threads, flops >= waking_flops};
+}
 
 struct Interrupted : std::runtime_error {
     Interrupted() : std::runtime_error("interrupted") {}
@@ -35,18 +48,23 @@ class Control {
     static constexpr std::chrono::milliseconds interval{50};
 
     Control() = default;
-    // `ask` runs on the calling thread at most once per interval and answers whether to stop.
+    // `ask` runs on the calling thread at most once per interval and answers whether to drop everything.
     explicit Control(std::function<bool()> ask) : ask_(std::move(ask)), next_(Clock::now() + interval) {}
+    // For a piece of the outer work that is finished once begun: it stops only if the outer work is dropped.
+    explicit Control(Control* outer) : outer_(outer) {}
 
-    bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
-    void stop() { stopped_.store(true, std::memory_order_relaxed); }
+    bool stopped() const { return outer_ ? outer_->dropped() : wish_.load(std::memory_order_relaxed) != go_on; }
+    bool dropped() const { return outer_ ? outer_->dropped() : wish_.load(std::memory_order_relaxed) == drop_it; }
+    // What is begun is finished, nothing else begins.
+    void stop() { wish_.store(stop_soon, std::memory_order_relaxed); }
 
     void poll() {
+        if (outer_) return outer_->poll();
         if (!ask_ || std::this_thread::get_id() != owner_) return;
         const auto now = Clock::now();
         if (now < next_) return;
         next_ = now + interval;
-        if (ask_()) stop();
+        if (ask_()) wish_.store(drop_it, std::memory_order_relaxed);
     }
 
     void throw_if_stopped() const {
@@ -54,57 +72,50 @@ class Control {
     }
 
   private:
+    enum Wish { go_on, stop_soon, drop_it };
+
+    Control* outer_ = nullptr;
     std::function<bool()> ask_;
     std::thread::id owner_ = std::this_thread::get_id();
     Clock::time_point next_{};
-    std::atomic<bool> stopped_{false};
+    std::atomic<Wish> wish_{go_on};
 };
 
 // body(item) for every item, on up to `threads` threads; polls between items. The first exception is thrown again on
-// the calling thread. Items not yet begun are dropped once `control` is stopped.
+// the calling thread. Items not yet begun are dropped once `control` is stopped. Calls from a body stay on its thread.
 template <class F>
-void parallel_for(int threads, std::int64_t items, Control& control, F body) {
-    if (threads > items) threads = static_cast<int>(items);
-    if (threads <= 1) {
+void parallel_for(Threads threads, std::int64_t items, Control& control, F body) {
+    const int most = static_cast<int>(std::min<std::int64_t>(threads.count, items));
+    if (most <= 1 || inside_item()) {
         for (std::int64_t i = 0; i < items && !control.stopped(); ++i) {
             body(i);
-            control.poll();
+            if (i + 1 < items) control.poll();
         }
         return;
     }
-    std::atomic<std::int64_t> next{0};
-    std::atomic<int> busy{threads - 1};
-    std::exception_ptr error;
-    std::mutex error_mutex;
-    std::atomic<bool> failed{false};
-#pragma omp parallel num_threads(threads)
-    {
-        const bool caller = omp_get_thread_num() == 0;
-        while (!control.stopped() && !failed.load(std::memory_order_relaxed)) {
-            const std::int64_t i = next.fetch_add(1, std::memory_order_relaxed);
-            if (i >= items) break;
+    struct Call {
+        F& body;
+        Control& control;
+        std::atomic<bool> failed{false};
+        std::mutex mutex{};
+        std::exception_ptr error{};
+
+        bool goes_on() const { return !control.stopped() && !failed.load(std::memory_order_relaxed); }
+        bool run(std::int64_t item) {
+            if (!goes_on()) return false;
             try {
-                body(i);
+                body(item);
             } catch (...) {
-                const std::lock_guard lock(error_mutex);
+                const std::lock_guard lock(mutex);
                 if (!error) error = std::current_exception();
                 failed = true;
             }
-            if (caller) control.poll();
+            return goes_on();
         }
-        if (!caller) {
-            busy.fetch_sub(1, std::memory_order_release);
-        } else if (omp_get_num_threads() == threads) {
-            // Others may work for long: keep listening. Short waits spin, long ones sleep.
-            const auto begin = Control::Clock::now();
-            while (busy.load(std::memory_order_acquire) > 0) {
-                if (Control::Clock::now() - begin < std::chrono::microseconds(200)) continue;
-                control.poll();
-                std::this_thread::sleep_for(std::chrono::microseconds(200));
-            }
-        }
-    }
-    if (error) std::rethrow_exception(error);
+    } call{body, control};
+    share_items({items, [](void* at, std::int64_t item) { return static_cast<Call*>(at)->run(item); }, &call}, most - 1,
+                threads.wake, control);
+    if (call.error) std::rethrow_exception(call.error);
 }
 
 }  // namespace etaflow

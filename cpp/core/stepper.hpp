@@ -25,14 +25,14 @@ class Stepper {
     virtual void store(int lane, const DescentState<T>& state, std::int64_t run) const = 0;
     virtual void theta(int lane, T* out) const = 0;  // (d)
     // Makes steps first + 1 … first + count; alphas is [step][lane]. With a reference, the squared distance after each
-    // of them goes to `distances`, [step][lane].
-    virtual void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) = 0;
+    // of them goes to `distances`, [step][lane]. Answers how many it made: fewer if `control` was stopped in one.
+    virtual std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) = 0;
     // Bit i is set if the run in lane i has a NaN or an infinity.
     virtual std::uint64_t diverged() const = 0;
-    // Remembers the present state, returns to it, or stores one lane of the remembered state.
-    virtual void save() = 0;
-    virtual void restore() = 0;
-    virtual void store_saved(int lane, const DescentState<T>& state, std::int64_t run) = 0;
+    // Copies the present state, returns to a copy, or stores one lane of it.
+    virtual void save(Buffer<T>& copy) const = 0;
+    virtual void restore(const Buffer<T>& copy) = 0;
+    virtual void store_saved(const Buffer<T>& copy, int lane, const DescentState<T>& state, std::int64_t run) const = 0;
     // The gradient of the whole set at the present theta, where the next step computes it anyway, and the loss with it
     // unless null.
     virtual const T* full_gradient(double* /*loss*/) { return nullptr; }
@@ -109,17 +109,17 @@ struct Moving {
         });
     }
 
-    void save(Buffer<T>& saved) const {
-        const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
-        ensure(saved, 3 * size);
+    std::size_t saved_size() const { return 3 * static_cast<std::size_t>(vectors) * lanes<T>; }
+    void save(T* saved) const {
+        const std::size_t size = saved_size() / 3;
         const T* from = reinterpret_cast<const T*>(theta);
-        std::copy(from, from + size, saved.begin());
-        for (int i = 0; i < 2; ++i) std::copy(slot[i].begin(), slot[i].end(), saved.begin() + (i + 1) * size);
+        std::copy(from, from + size, saved);
+        for (int i = 0; i < 2; ++i) std::copy(slot[i].begin(), slot[i].end(), saved + (i + 1) * size);
     }
-    void restore(const Buffer<T>& saved) {
-        const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
-        std::copy(saved.begin(), saved.begin() + size, reinterpret_cast<T*>(theta));
-        for (int i = 0; i < 2; ++i) std::copy_n(saved.begin() + (i + 1) * size, slot[i].size(), slot[i].begin());
+    void restore(const T* saved) {
+        const std::size_t size = saved_size() / 3;
+        std::copy(saved, saved + size, reinterpret_cast<T*>(theta));
+        for (int i = 0; i < 2; ++i) std::copy_n(saved + (i + 1) * size, slot[i].size(), slot[i].begin());
     }
 };
 
@@ -157,29 +157,19 @@ class PanelStepper final : public Stepper<T> {
     }
     void theta(int, T* out) const override { std::copy_n(theta_.begin(), d_, out); }
 
-    void advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
-        const Objective<T>& f = *plan_.objective;
+    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
         for (std::int64_t s = 0; s < count; ++s) {
             const std::int64_t step = first + s + 1;
-            if (plan_.batch == 0 && !is_exact()) {
-                surrogate_(theta_.data(), step, moving_.gradient.data());
-                fresh_ = false;
-            } else if (plan_.batch == 0) {
-                full_gradient(nullptr);
-                fresh_ = false;
-            } else {
-                sampler_.fill(step - 1, 1, indices_.data(), 1);
-                f.gather(batch_, indices_.data(), plan_.batch);
-                const T* weights = plan_.draw_weights ? padded_weights() : nullptr;
-                f.evaluate(theta_.data(), batch_,
-                           {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()}, threads_, control_);
-            }
+            try {
+                find_gradient(step);
+            } catch (const Interrupted&) { return s; }
             if (plan_.noise != 0) step_noise(plan_, run_, step, moving_.noise.data());
             moving_.step(plan_, set1<T>(alphas[s]), T(0), step, threads_);
             if (plan_.reference)
                 distances[s] = static_cast<T>(
                     squared_distance(theta_.data(), plan_.reference + plan_.reference_row(step) * d_, d_));
         }
+        return count;
     }
 
     std::uint64_t diverged() const override {
@@ -187,14 +177,14 @@ class PanelStepper final : public Stepper<T> {
         for (std::int64_t j = 0; j < d_; ++j) zero += theta_[j] * T(0);
         return zero != zero;
     }
-    void save() override { moving_.save(saved_); }
-    void restore() override {
-        moving_.restore(saved_);
+    void save(Buffer<T>& copy) const override { moving_.save(ensure(copy, moving_.saved_size())); }
+    void restore(const Buffer<T>& copy) override {
+        moving_.restore(copy.data());
         fresh_ = false;
     }
-    void store_saved(int, const DescentState<T>& state, std::int64_t run) override {
+    void store_saved(const Buffer<T>& copy, int, const DescentState<T>& state, std::int64_t run) const override {
         const std::size_t size = theta_.size();
-        store_from(saved_.data(), saved_.data() + size, saved_.data() + 2 * size, state, run);
+        store_from(copy.data(), copy.data() + size, copy.data() + 2 * size, state, run);
     }
     const T* full_gradient(double* loss) override {
         if (plan_.batch != 0) return nullptr;
@@ -213,6 +203,22 @@ class PanelStepper final : public Stepper<T> {
     }
 
   private:
+    // g_k of step k.
+    void find_gradient(std::int64_t step) {
+        const Objective<T>& f = *plan_.objective;
+        if (plan_.batch == 0 && is_exact()) {
+            full_gradient(nullptr);
+            fresh_ = false;
+            return;
+        }
+        fresh_ = false;
+        if (plan_.batch == 0) return surrogate_(theta_.data(), step, moving_.gradient.data());
+        sampler_.fill(step - 1, 1, indices_.data(), 1);
+        f.gather(batch_, indices_.data(), plan_.batch);
+        const T* weights = plan_.draw_weights ? padded_weights() : nullptr;
+        f.evaluate(theta_.data(), batch_, {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()},
+                   threads_, control_);
+    }
     bool is_exact() const { return plan_.estimator == Estimator::sampled && plan_.correction == 0; }
     const T* padded_weights() {
         weights_.assign(static_cast<std::size_t>(batch_.padded()), T(0));
@@ -233,7 +239,7 @@ class PanelStepper final : public Stepper<T> {
     Sampler sampler_;
     SurrogateGradient<T> surrogate_;
     std::int64_t d_;
-    Buffer<T> theta_, saved_, weights_;
+    Buffer<T> theta_, weights_;
     Moving<T> moving_;
     std::vector<std::int32_t> indices_;
     Panels<T> batch_;

@@ -46,7 +46,7 @@ void mirror_upper(T* a, std::ptrdiff_t stride, std::int64_t size, std::int64_t f
 
 // The lower triangle of a (size, size) from the upper one.
 template <class T>
-void mirror_upper(T* a, std::int64_t size, int threads, Control& control) {
+void mirror_upper(T* a, std::int64_t size, Threads threads, Control& control) {
     parallel_for(threads, (size + mirror_rows - 1) / mirror_rows, control,
                  [&](std::int64_t block) { mirror_upper(a, size, size, block * mirror_rows); });
     control.throw_if_stopped();
