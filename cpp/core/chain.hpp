@@ -5,6 +5,10 @@
 // stored by input (`columns`); going backward it sums over its outputs in order, one vector of inputs at a time, from a
 // second copy stored by output (`rows`). Both copies receive the same change. A layer of at most `narrow_outputs`
 // outputs has rows only and sums eight interleaved parts, as there.
+//
+// A step is one long chain of results that wait for each other, so what passes from one layer's sum to its activation,
+// and from a narrow output to the deltas below, stays in registers: a trip through memory costs as much as two
+// operations. Loads take whole vectors as they were stored, never across two of them, or they would wait for the cache.
 #pragma once
 
 #include "lanes.hpp"
@@ -24,9 +28,8 @@ class ChainBlock {
         for (const Layer& layer : net.layers()) {
             const bool first = &layer == &net.layers().front(), narrow = layer.out <= narrow_outputs;
             const int inner = layer.in + layer.bias;
-            Storage s{inner, narrow, padded(layer.out),  padded(inner),
-                      -1,    -1,     first_lanes(inner), first_lanes(layer.out),
-                      {}};
+            Storage s{inner, narrow, padded(layer.out), padded(inner), -1, -1, first_lanes(inner), {}, {}};
+            s.out_end = first_lanes(layer.out);
             if (net.bias()) s.bias[layer.out % lanes<T>] = T(1);
             if (!narrow) s.columns = take(std::ptrdiff_t{s.inner} * s.column);
             if (narrow || !first) s.rows = take(std::ptrdiff_t{layer.out} * s.row);
@@ -74,7 +77,8 @@ class ChainBlock {
         const T* x = row;
         for (int l = 1; l < depth; ++l) x = hidden(l, x);
         if (storage_.back().narrow)
-            with_constant<narrow_outputs>(net_.outputs(), [&](auto units) __attribute__((always_inline)) { narrow_output<units>(x, y, scale); });
+            with_constant<narrow_outputs>(
+                net_.outputs(), [&](auto units) __attribute__((always_inline)) { narrow_output<units>(x, y, scale); });
         else
             wide_output(x, y, scale);
         for (int l = storage_.back().narrow ? depth - 1 : depth; l > 1; --l) backward(l);
@@ -180,8 +184,7 @@ class ChainBlock {
             for (int v = 0; v < vectors; ++v) {
                 Vec<T> weight = etaflow::load(w + i + v * lanes<T>), in = etaflow::load(x + i + v * lanes<T>);
                 part[v] = part[v] + weight * in;
-                if constexpr (lanes<T> > partial_sums)
-                    part[v] = part[v] + exchange<T, partial_sums>(weight * in);
+                if constexpr (lanes<T> > partial_sums) part[v] = part[v] + exchange<T, partial_sums>(weight * in);
             }
         for (int half = vectors / 2; half > 0; half /= 2)
             for (int v = 0; v < half; ++v) part[v] = part[v] + part[v + half];

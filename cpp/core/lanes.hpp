@@ -11,7 +11,9 @@
 //
 // Every lane goes through the same operations in the same order whatever the other lanes hold: a run's bits do not
 // depend on its company. Sums run over the inputs in order; layers of at most `narrow_outputs` outputs, too few to hide
-// the latency of an addition, sum eight interleaved parts, added as a fixed tree.
+// the latency of an addition, sum eight interleaved parts, added as a fixed tree. Their products are rounded before
+// they are added: on processors that keep adders beside their multipliers (AMD's), two fused operations and a store of
+// a 64-byte vector take two cycles, a fused one, a product, a sum and a store less than one and a half.
 //
 // The squared distance of every theta_k to a reference is summed where a weight gets its new value anyway (`track`):
 // the first layer's part in the sweep of step k + 1, so that it is known one step later, or at the flush.
