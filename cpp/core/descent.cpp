@@ -527,12 +527,18 @@ std::int64_t steps_together(const DescentPlan<T>& plan) {
     return std::max<std::int64_t>(chunk_steps, cache / (plan.objective->num_params() * std::int64_t{sizeof(T)}));
 }
 
-// Blocks of runs that make their steps side by side, as long as the first-level cache holds them and the inputs of two
-// steps.
+// Blocks of runs that make their steps side by side: two where the first-level cache holds them with the inputs of two
+// steps, unless that would leave a thread without work for longer than it gains.
 template <class T>
-std::int64_t blocks_together(const DescentPlan<T>& plan) {
+std::int64_t blocks_together(const DescentPlan<T>& plan, int threads) {
+    constexpr double time_of_two = 1.86;  // in that of one
     const Objective<T>& f = *plan.objective;
-    return 2 * (f.num_params() + 2 * f.rows().stride()) * vector_bytes <= 32 * 1024 ? 2 : 1;
+    if (2 * (f.num_params() + 2 * f.rows().stride()) * vector_bytes > 32 * 1024) return 1;
+    const auto rounds = [&](std::int64_t runs) {
+        const std::int64_t units = (plan.runs + runs - 1) / runs;
+        return static_cast<double>((units + threads - 1) / threads);
+    };
+    return time_of_two * rounds(2 * lanes<T>) <= rounds(lanes<T>) ? 2 : 1;
 }
 
 template <class T>
@@ -541,7 +547,8 @@ void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const 
     const Objective<T>& f = *plan.objective;
     std::int64_t most = 1;
     if (setting && !dominated_by_looking(plan))
-        most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, blocks_together(plan) * lanes<T>);
+        most =
+            std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, blocks_together(plan, threads) * lanes<T>);
     const auto units = make_units(plan, state, until, most);
     const auto work = [&](std::size_t u, int inner) {
         Unit<T>(plan, state, setting, units[u], until, inner, control, progress).run();
