@@ -87,6 +87,9 @@ def test_promise_1_alone_or_in_company_with_any_number_of_threads(case: Case, me
     for threads in (2, 3):
         assert_rows_equal(descend(case, method, runs=21, threads=threads), whole, slice(None))
     assert_rows_equal(descend(case, method, runs=range(3, 8), threads=2), whole, slice(3, 8))
+    crowd = descend(case, method, runs=61, threads=1)  # so many that blocks of runs make their steps in pairs
+    assert_rows_equal(whole, crowd, slice(21))
+    assert_rows_equal(descend(case, method, runs=range(40, 61)), crowd, slice(40, 61))
     for run in (0, 7, 20):
         assert_rows_equal(descend(case, method, runs=range(run, run + 1)), whole, slice(run, run + 1))
 

@@ -70,8 +70,18 @@ struct Logistic {
 // the hottest function of all.
 template <class T>
 struct Tanh {
-    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
-        const Vec<T> a = tanh(z), s = fma(-a, a, set1<T>(1));
+    [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const { return of_value(tanh(z)); }
+    template <int count>
+    [[gnu::always_inline]] void of_each(const Vec<T> (&z)[count], Jet<T> (&jet)[count]) const {
+        Vec<T> a[count];
+        unrolled<count>([&](auto i) __attribute__((always_inline)) { a[i] = z[i]; });
+        tanh_of_each<T>(a);
+        unrolled<count>([&](auto i) __attribute__((always_inline)) { jet[i] = of_value(a[i]); });
+    }
+
+  private:
+    [[gnu::always_inline]] static Jet<T> of_value(Vec<T> a) {
+        const Vec<T> s = fma(-a, a, set1<T>(1));
         return {a, s, T(-2) * a * s};
     }
 };
@@ -143,21 +153,45 @@ struct Sin {
 
 namespace detail {
 
+// The jets of several vectors at once, in registers.
+template <class T, class F, int count>
+[[gnu::always_inline]] inline void apply(F f, const Vec<T> (&z)[count], Jet<T> (&jet)[count]) {
+    if constexpr (requires { f.of_each(z, jet); }) {
+        f.of_each(z, jet);
+    } else {
+        unrolled<count>([&](auto i) __attribute__((always_inline)) { jet[i] = f(z[i]); });
+    }
+}
+
+// Vectors first … first + count - 1.
+template <int order, int count, class T, class F>
+[[gnu::always_inline]] inline void map_some(F f, int first, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
+    Vec<T> in[count];
+    Jet<T> jet[count];
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { in[i] = z[first + i]; });
+    apply<T>(f, in, jet);
+    unrolled<count>([&](auto i) __attribute__((always_inline)) {
+        a[first + i] = jet[i].a;
+        if constexpr (order >= 1) s[first + i] = jet[i].s;
+        if constexpr (order >= 2) c[first + i] = jet[i].c;
+    });
+}
+
 template <int order, class T, class F>
 [[gnu::always_inline]] inline void map(F f, int count, const Vec<T>* z, Vec<T>* a, Vec<T>* s, Vec<T>* c) {
-    for (int i = 0; i < count; ++i) {
-        const Jet<T> jet = f(z[i]);
-        a[i] = jet.a;
-        if constexpr (order >= 1) s[i] = jet.s;
-        if constexpr (order >= 2) c[i] = jet.c;
+    int i = 0;
+    if constexpr (requires(const Vec<T>(&in)[2], Jet<T>(&jet)[2]) { f.of_each(in, jet); }) {
+        constexpr int pack = 5;
+        for (; i + pack <= count; i += pack) map_some<order, pack, T>(f, i, z, a, s, c);
     }
+    for (; i < count; ++i) map_some<order, 1, T>(f, i, z, a, s, c);
 }
 
 }  // namespace detail
 
 // f(functor of the activation)
 template <class T, class F>
-void with_functor(ActivationSpec spec, F f) {
+[[gnu::always_inline]] inline void with_functor(ActivationSpec spec, F f) {
     switch (spec.kind) {
         case Activation::identity:
             return f(functor::Identity<T>{});
@@ -178,6 +212,12 @@ void with_functor(ActivationSpec spec, F f) {
         case Activation::sin:
             return f(functor::Sin<T>{});
     }
+}
+
+// The jets of several vectors at once, in registers.
+template <class T, int count>
+[[gnu::always_inline]] inline void activate_each(ActivationSpec spec, const Vec<T> (&z)[count], Jet<T> (&jet)[count]) {
+    with_functor<T>(spec, [&](auto phi) __attribute__((always_inline)) { detail::apply<T>(phi, z, jet); });
 }
 
 inline bool is_cheap(ActivationSpec spec) {

@@ -5,6 +5,10 @@
 // stored by input (`columns`); going backward it sums over its outputs in order, one vector of inputs at a time, from a
 // second copy stored by output (`rows`). Both copies receive the same change. A layer of at most `narrow_outputs`
 // outputs has rows only and sums eight interleaved parts, as there.
+//
+// A step is one long chain of results that wait for each other, so what passes from one layer's sum to its activation,
+// and from a narrow output to the deltas below, stays in registers: a trip through memory costs as much as two
+// operations. Loads take whole vectors as they were stored, never across two of them, or they would wait for the cache.
 #pragma once
 
 #include "lanes.hpp"
@@ -23,9 +27,10 @@ class ChainBlock {
         };
         for (const Layer& layer : net.layers()) {
             const bool first = &layer == &net.layers().front(), narrow = layer.out <= narrow_outputs;
-            Storage s{layer.in + layer.bias, narrow, padded(layer.out), padded(layer.in + layer.bias), -1, -1, {}, {}};
-            for (int i = 0; i < lanes<T>; ++i) s.valid[i] = i < layer.out % lanes<T> ? -1 : 0;
-            s.bias[layer.out % lanes<T>] = T(1);
+            const int inner = layer.in + layer.bias;
+            Storage s{inner, narrow, padded(layer.out), padded(inner), -1, -1, first_lanes(inner), {}, {}};
+            s.out_end = first_lanes(layer.out);
+            if (net.bias()) s.bias[layer.out % lanes<T>] = T(1);
             if (!narrow) s.columns = take(std::ptrdiff_t{s.inner} * s.column);
             if (narrow || !first) s.rows = take(std::ptrdiff_t{layer.out} * s.row);
             storage_.push_back(s);
@@ -41,6 +46,10 @@ class ChainBlock {
                 if (l > 0) at += width;
                 kind->push_back(l > 0 ? at : nullptr);
             }
+        for (std::size_t l = 1; l <= depth; ++l) {  // where the bias has a vector to itself, it stays there
+            const int out = net.layers()[l - 1].out;
+            if (out % lanes<T> == 0) etaflow::store(a_[l] + out, storage_[l - 1].bias);
+        }
     }
 
     Buffer<T>& weights() { return weights_; }
@@ -62,11 +71,18 @@ class ChainBlock {
 
     // Plain SGD on one observation. The change of the first layer stays pending.
     void sgd_step(std::int32_t index, T alpha, T factor) {
-        const T* x = rows_.row(index);
-        forward(x);
-        output(x, -(set1<T>(alpha) * set1<T>(factor)));
-        for (int l = net_.depth(); l > 1; --l) backward(l);
-        old_ = x;
+        const T *const row = rows_.row(index), *const y = row + rows_.inputs() + 1;
+        const Vec<T> scale = -(set1<T>(alpha) * set1<T>(factor));
+        const int depth = net_.depth();
+        const T* x = row;
+        for (int l = 1; l < depth; ++l) x = hidden(l, x);
+        if (storage_.back().narrow)
+            with_constant<narrow_outputs>(
+                net_.outputs(), [&](auto units) __attribute__((always_inline)) { narrow_output<units>(x, y, scale); });
+        else
+            wide_output(x, y, scale);
+        for (int l = storage_.back().narrow ? depth - 1 : depth; l > 1; --l) backward(l);
+        old_ = row;
     }
 
     // Applies the pending change. Must be called before anyone looks at the weights.
@@ -87,12 +103,19 @@ class ChainBlock {
         std::ptrdiff_t column;         // padded outputs: elements between columns
         std::ptrdiff_t row;            // padded inputs: elements between rows
         std::ptrdiff_t columns, rows;  // offsets in weights_; -1: not kept
-        IntVec<T> valid;               // lanes of the last vector of outputs that hold one,
-        Vec<T> bias;                   // and what stands in the others as inputs of the next layer
+        IntVec<T> inner_end, out_end;  // lanes of the last vector of inputs, of outputs, that hold one
+        Vec<T> bias;                   // what follows the outputs as inputs of the next layer
     };
     static constexpr int step = lanes<T> < partial_sums ? partial_sums : lanes<T>;
     static constexpr std::size_t slack = 2 * step;  // a sweep by eights may read past the end of a row
     static std::ptrdiff_t padded(int n) { return (n + step - 1) / step * step; }
+    static int vectors_of(int n) { return (n + lanes<T> - 1) / lanes<T>; }
+    // Of the last vector of n elements: those it holds.
+    static IntVec<T> first_lanes(int n) {
+        IntVec<T> mask;
+        for (int i = 0; i < lanes<T>; ++i) mask[i] = i < n - (vectors_of(n) - 1) * lanes<T> ? -1 : 0;
+        return mask;
+    }
 
     // f(index in theta, its element in the columns or null, its element in the rows or null)
     template <class F, class W>
@@ -108,108 +131,164 @@ class ChainBlock {
         }
     }
 
-    void forward(const T* x) {
-        for (int l = 1; l <= net_.depth(); ++l) {
-            const Layer& layer = net_.layers()[l - 1];
-            const Storage& s = storage_[l - 1];
-            const bool change = l == 1 && old_ != nullptr;
-            if (s.narrow) {
-                if (change) change_rows(0, old_);
-                sum_rows(l, x);
-            } else if (change) {
-                sum_columns<true>(l, x);
-            } else {
-                sum_columns<false>(l, x);
-            }
-            if (l == net_.depth()) return;
-            const int vectors = (layer.out + lanes<T> - 1) / lanes<T>;
-            activate<1, T>(layer.activation, vectors, view(z_[l]), view(a_[l]), view(s_[l]), nullptr);
-            x = finish_units(l, layer.out);
-        }
-    }
-
-    // The padding of a layer's values: 1 for the next layer's bias, then zeros.
-    const T* finish_units(int l, int units) {
-        const Storage& s = storage_[l - 1];
-        T* const last = a_[l] + units / lanes<T> * lanes<T>;
-        etaflow::store(last, s.valid ? etaflow::load(last) : s.bias);
-        return a_[l];
-    }
-
-    // z = sum_i w[i] x[i], all outputs of a tile at once; `change` is made first.
-    template <bool change>
-    void sum_columns(int l, const T* x) {
-        const Storage& s = storage_[l - 1];
-        const int vectors = (net_.layers()[l - 1].out + lanes<T> - 1) / lanes<T>;
-        for_each_piece(vectors, 4, [&](int first, int count) {
-            with_constant<4>(count, [&](auto V) {
-                T* w = weights_.data() + s.columns + first * lanes<T>;
-                const T* d = delta_[1] + first * lanes<T>;
-                Vec<T> acc[V], move[V];
-                for (int v = 0; v < V; ++v) {
-                    acc[v] = Vec<T>{};
-                    if constexpr (change) move[v] = load_vector(d, v);
-                }
-                for (int i = 0; i < s.inner; ++i, w += s.column) {
-                    const Vec<T> in = set1<T>(x[i]);
-                    for (int v = 0; v < V; ++v) {
-                        Vec<T> weight = load_vector(w, v);
-                        if constexpr (change) {
-                            weight = fma(move[v], set1<T>(old_[i]), weight);
-                            etaflow::store(w + v * lanes<T>, weight);
-                        }
-                        acc[v] = fma(weight, in, acc[v]);
-                    }
-                }
-                for (int v = 0; v < V; ++v) etaflow::store(z_[l] + (first + v) * lanes<T>, acc[v]);
+    // Makes a pending change of layer l, then z = W x, handed over in pieces of up to four vectors:
+    // use(first vector, z).
+    template <class Use>
+    [[gnu::always_inline]] void sum(int l, const T* x, Use use) {
+        const bool change = l == 1 && old_ != nullptr;
+        for_each_piece(vectors_of(net_.layers()[l - 1].out), 4, [&](int first, int count) {
+            with_constant<4>(count, [&](auto V) __attribute__((always_inline)) {
+                Vec<T> z[V];
+                if (change)
+                    sum_columns<V, true>(l, x, first, z);
+                else
+                    sum_columns<V, false>(l, x, first, z);
+                use(first, z);
             });
         });
     }
 
-    // z = eight interleaved sums over the inputs, added as LaneBlock adds them.
-    void sum_rows(int l, const T* x) {
-        constexpr int vectors = std::max(1, partial_sums / lanes<T>);
-        const Layer& layer = net_.layers()[l - 1];
+    // All outputs of a piece at once.
+    template <int vectors, bool change>
+    [[gnu::always_inline]] void sum_columns(int l, const T* x, int first, Vec<T> (&z)[vectors]) {
         const Storage& s = storage_[l - 1];
-        for (int o = 0; o < layer.out; ++o) {
-            const T* w = weights_.data() + s.rows + o * s.row;
-            Vec<T> acc[vectors] = {};
-            for (int i = 0; i < s.inner; i += partial_sums)  // past the end the weights are zero
-                for (int v = 0; v < vectors; ++v)
-                    acc[v] = fma(load_unaligned(w + i + v * lanes<T>), load_unaligned(x + i + v * lanes<T>), acc[v]);
-            alignas(64) T part[vectors * lanes<T>];
-            for (int v = 0; v < vectors; ++v) etaflow::store(part + v * lanes<T>, acc[v]);
-            for (int half = partial_sums / 2; half > 0; half /= 2)
-                for (int p = 0; p < half; ++p) part[p] = part[p] + part[p + half];
-            z_[l][o] = part[0];
+        T* w = weights_.data() + s.columns + first * lanes<T>;
+        Vec<T> move[vectors];
+        for (int v = 0; v < vectors; ++v) {
+            z[v] = Vec<T>{};
+            if constexpr (change) move[v] = load_vector(delta_[1], first + v);
+        }
+        for (int i = 0; i < s.inner; ++i, w += s.column) {
+            const Vec<T> in = set1<T>(x[i]);
+            Vec<T> before{};
+            if constexpr (change) before = set1<T>(old_[i]);
+            for (int v = 0; v < vectors; ++v) {
+                Vec<T> weight = load_vector(w, v);
+                if constexpr (change) {
+                    weight = fma(move[v], before, weight);
+                    etaflow::store(w + v * lanes<T>, weight);
+                }
+                z[v] = z[v] + weight * in;
+            }
         }
     }
 
-    // delta of the output layer, computed in vectors that repeat one value.
-    void output(const T* x, Vec<T> factor) {
+    // The sum over the inputs of output o of a narrow layer in every lane: eight interleaved parts, added as LaneBlock
+    // adds them.
+    [[gnu::always_inline]] Vec<T> sum_row(int l, const T* x, int o) const {
+        constexpr int vectors = std::max(1, partial_sums / lanes<T>);
+        const Storage& s = storage_[l - 1];
+        const T* w = weights_.data() + s.rows + o * s.row;
+        Vec<T> part[vectors] = {};
+        for (int i = 0; i < s.inner; i += step)  // past the end the weights are zero
+            for (int v = 0; v < vectors; ++v) {
+                Vec<T> weight = etaflow::load(w + i + v * lanes<T>), in = etaflow::load(x + i + v * lanes<T>);
+                part[v] = part[v] + weight * in;
+                if constexpr (lanes<T> > partial_sums) part[v] = part[v] + exchange<T, partial_sums>(weight * in);
+            }
+        for (int half = vectors / 2; half > 0; half /= 2)
+            for (int v = 0; v < half; ++v) part[v] = part[v] + part[v + half];
+        return sum_first<T, std::min(partial_sums, lanes<T>)>(part[0]);
+    }
+
+    // Returns the values of layer l < L, and behind them 1 for the next layer's bias, then zeros.
+    const T* hidden(int l, const T* x) {
+        const Layer& layer = net_.layers()[l - 1];
+        const Storage& s = storage_[l - 1];
+        if (s.narrow) {
+            if (l == 1 && old_ != nullptr) change_rows(0, old_);
+            for (int o = 0; o < layer.out; ++o) z_[l][o] = sum_row(l, x, o)[0];
+            for (int v = 0; v < vectors_of(layer.out); ++v) activate_units<1>(l, v, {load_vector(z_[l], v)});
+        } else {
+            sum(l, x, [&]<int n>(int first, const Vec<T>(&z)[n]) __attribute__((always_inline)) {
+                activate_units<n>(l, first, z);
+            });
+        }
+        return a_[l];
+    }
+
+    template <int vectors>
+    [[gnu::always_inline]] void activate_units(int l, int first, const Vec<T> (&z)[vectors]) {
+        const Layer& layer = net_.layers()[l - 1];
+        const Storage& s = storage_[l - 1];
+        Jet<T> jet[vectors];
+        activate_each<T>(layer.activation, z, jet);
+        if (layer.out < (first + vectors) * lanes<T>) {
+            Jet<T>& last = jet[vectors - 1];
+            last.a = s.out_end ? last.a : s.bias;
+            last.s = s.out_end ? last.s : Vec<T>{};
+        }
+        unrolled<vectors>([&](auto v) __attribute__((always_inline)) {
+            etaflow::store(a_[l] + (first + v) * lanes<T>, jet[v].a);
+            etaflow::store(s_[l] + (first + v) * lanes<T>, jet[v].s);
+        });
+    }
+
+    // The output layer, in vectors that repeat one value: z, delta, and what delta makes of the layer below and of its
+    // own weights.
+    template <int units>
+    [[gnu::flatten]] void narrow_output(const T* x, const T* targets, Vec<T> factor) {
+        const int depth = net_.depth();
+        if (depth == 1 && old_ != nullptr) change_rows(0, old_);
+        Vec<T> z[units], a[units], s[units], y[units], delta[units];
+        for (int k = 0; k < units; ++k) {
+            z[k] = sum_row(depth, x, k);
+            y[k] = k < rows_.targets() ? set1<T>(targets[k]) : Vec<T>{};
+        }
+        activate<1, T>(net_.layers()[depth - 1].activation, units, z, a, s, nullptr);
+        output_terms<false, true, T>(loss_, OutputLayer<T>{units, 1, z, a, s, y}, delta);
+        for (int k = 0; k < units; ++k) delta[k] = delta[k] * factor;
+        if (depth == 1)
+            for (int k = 0; k < units; ++k) delta_[1][k] = delta[k][0];
+        else
+            narrow_backward<units>(depth, delta);
+    }
+
+    void wide_output(const T* x, const T* targets, Vec<T> factor) {
         const int units = net_.outputs(), depth = net_.depth();
+        sum(depth, x, [&]<int n>(int first, const Vec<T>(&z)[n]) {
+            for (int v = 0; v < n; ++v) etaflow::store(z_[depth] + (first + v) * lanes<T>, z[v]);
+        });
         Vec<T>* const z = view(output_.data());
         Vec<T>*const a = z + units, *const s = a + units, *const y = s + units, *const delta = y + units;
         for (int k = 0; k < units; ++k) z[k] = set1<T>(z_[depth][k]);
-        for (int k = 0; k < rows_.targets(); ++k) y[k] = set1<T>(x[rows_.inputs() + 1 + k]);
+        for (int k = 0; k < rows_.targets(); ++k) y[k] = set1<T>(targets[k]);
         activate<1, T>(net_.layers()[depth - 1].activation, units, z, a, s, nullptr);
         output_terms<false, true, T>(loss_, OutputLayer<T>{units, 1, z, a, s, y}, delta);
         for (int k = 0; k < units; ++k) delta_[depth][k] = (delta[k] * factor)[0];
     }
 
-    // delta of the layer below, then the change of this layer's weights.
+    // delta of the layer below, and the change of layer l's weights, from delta of its outputs in every lane.
+    template <int units>
+    [[gnu::always_inline]] void narrow_backward(int l, const Vec<T> (&delta)[units]) {
+        const Layer& layer = net_.layers()[l - 1];
+        const Storage& s = storage_[l - 1];
+        T* const rows = weights_.data() + s.rows;
+        for (int i = 0; i < s.inner; i += lanes<T>) {
+            const Vec<T> in = etaflow::load(a_[l - 1] + i);
+            Vec<T> total{};
+            for (int k = 0; k < units; ++k) {
+                T* const w = rows + k * s.row + i;
+                const Vec<T> weight = etaflow::load(w);
+                total = total + weight * delta[k];
+                etaflow::store(w, fma(delta[k], in, weight));
+            }
+            if (i < layer.in) etaflow::store(delta_[l - 1] + i, total * etaflow::load(s_[l - 1] + i));
+        }
+    }
+
+    // The same from delta in memory, for any layer.
     void backward(int l) {
         const Layer& layer = net_.layers()[l - 1];
         const Storage& s = storage_[l - 1];
-        const int vectors = (layer.in + lanes<T> - 1) / lanes<T>;
         const T* const d = delta_[l];
-        for_each_piece(vectors, 4, [&](int first, int count) {
-            with_constant<4>(count, [&](auto V) {
+        for_each_piece(vectors_of(layer.in), 4, [&](int first, int count) {
+            with_constant<4>(count, [&](auto V) __attribute__((always_inline)) {
                 const T* w = weights_.data() + s.rows + first * lanes<T>;
                 Vec<T> total[V];
                 for (int v = 0; v < V; ++v) total[v] = Vec<T>{};
                 for (int o = 0; o < layer.out; ++o, w += s.row)
-                    for (int v = 0; v < V; ++v) total[v] = fma(load_vector(w, v), set1<T>(d[o]), total[v]);
+                    for (int v = 0; v < V; ++v) total[v] = total[v] + load_vector(w, v) * set1<T>(d[o]);
                 for (int v = 0; v < V; ++v)
                     etaflow::store(delta_[l - 1] + (first + v) * lanes<T>,
                                    total[v] * load_vector(s_[l - 1], first + v));
@@ -221,18 +300,19 @@ class ChainBlock {
 
     void change_rows(int index, const T* x) {
         const Storage& s = storage_[index];
+        const int last = (vectors_of(s.inner) - 1) * lanes<T>;
+        const Vec<T> end = s.inner_end ? etaflow::load(x + last) : Vec<T>{};  // the padding stays zero
         for (int o = 0; o < net_.layers()[index].out; ++o) {
             T* w = weights_.data() + s.rows + o * s.row;
-            const T d = delta_[index + 1][o];
-            int i = 0;
-            for (; i + lanes<T> <= s.inner; i += lanes<T>)
-                etaflow::store(w + i, fma(set1<T>(d), load_unaligned(x + i), etaflow::load(w + i)));
-            for (; i < s.inner; ++i) w[i] = fma(d, x[i], w[i]);  // the padding stays zero
+            const Vec<T> d = set1<T>(delta_[index + 1][o]);
+            for (int i = 0; i < last; i += lanes<T>)
+                etaflow::store(w + i, fma(d, etaflow::load(x + i), etaflow::load(w + i)));
+            etaflow::store(w + last, fma(d, end, etaflow::load(w + last)));
         }
     }
     void change_columns(int index, const T* x) {
         const Storage& s = storage_[index];
-        const int vectors = (net_.layers()[index].out + lanes<T> - 1) / lanes<T>;
+        const int vectors = vectors_of(net_.layers()[index].out);
         T* w = weights_.data() + s.columns;
         for (int i = 0; i < s.inner; ++i, w += s.column)
             for (int v = 0; v < vectors; ++v)

@@ -5,22 +5,25 @@
 #include <limits>
 
 #include "curvature.hpp"
-#include "stepper.hpp"
+#include "lane_stepper.hpp"
 
 namespace etaflow {
 
 namespace {
 
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
-// Steps between two looks at the clock and at divergence: at most so many, and about so many operations.
-constexpr std::int64_t chunk_steps = 64;
+// Steps between two looks at the clock and at divergence: at most so many, of so many draws, and about so many
+// operations.
+constexpr std::int64_t chunk_steps = 256, chunk_draws = 1024;
 constexpr double chunk_flops = 1e9;
 
 template <class T>
 std::int64_t steps_of_chunk(const DescentPlan<T>& plan, std::size_t runs) {
     const std::int64_t samples = plan.batch > 0 ? plan.batch : plan.objective->size();
     const double step = plan.objective->gradient_flops(samples) * static_cast<double>(runs);
-    return static_cast<std::int64_t>(std::clamp(chunk_flops / step, 1.0, static_cast<double>(chunk_steps)));
+    const std::int64_t most =
+        std::clamp<std::int64_t>(chunk_draws / std::max<std::int64_t>(plan.batch, 1), 1, chunk_steps);
+    return static_cast<std::int64_t>(std::clamp(chunk_flops / step, 1.0, static_cast<double>(most)));
 }
 
 bool about_the_next_step(Quantity q) { return q == Quantity::batch_loss || q == Quantity::update_norm; }
@@ -135,7 +138,8 @@ class Unit {
             stepper_ = std::make_unique<PanelStepper<T>>(plan, runs.front(), threads, patient_);
         for (std::size_t lane = 0; lane < runs.size(); ++lane)
             stepper_->load(static_cast<int>(lane), state, runs[lane]);
-        alphas_.resize(static_cast<std::size_t>(chunk_ * stepper_->width()));
+        scales_.resize(static_cast<std::size_t>(stepper_->width()));
+        alphas_.resize(static_cast<std::size_t>(chunk_) * scales_.size());
         if (plan.reference) distances_.resize(alphas_.size());
         for (const Record& record : plan.records) {
             const std::int64_t* first =
@@ -369,15 +373,7 @@ class Unit {
     }
 
     void advance(std::int64_t count) {
-        const int width = stepper_->width();
-        for (std::int64_t s = 0; s < count; ++s) {
-            const double alpha = plan_.step_size(step_ + s + 1);
-            for (int lane = 0; lane < width; ++lane) {
-                const std::size_t of =
-                    static_cast<std::size_t>(lane) < runs_.size() ? static_cast<std::size_t>(lane) : 0;
-                alphas_[static_cast<std::size_t>(s * width + lane)] = static_cast<T>(alpha * state_.scale[runs_[of]]);
-            }
-        }
+        set_alphas(count);
         count = stepper_->advance(step_, count, alphas_.data(), distances_.data());
         if (count == 0) throw Interrupted();
         if (any_diverged(stepper_->diverged()) || any_left(count)) find_ends(count);
@@ -389,14 +385,25 @@ class Unit {
         step_ += count;
     }
 
+    void set_alphas(std::int64_t count) {
+        const std::size_t width = scales_.size();
+        for (std::size_t lane = 0; lane < width; ++lane)
+            scales_[lane] = state_.scale[runs_[lane < runs_.size() ? lane : 0]];
+        T* out = alphas_.data();
+        for (std::int64_t s = 0; s < count; ++s, out += width) {
+            const double alpha = plan_.step_size(step_ + s + 1);
+            for (std::size_t lane = 0; lane < width; ++lane) out[lane] = static_cast<T>(alpha * scales_[lane]);
+        }
+    }
+
     void add_time(std::int64_t run, std::int64_t count) {
         if (!track_time_) return;
         for (std::int64_t s = 1; s <= count; ++s) state_.time[run] += plan_.step_size(step_ + s) * state_.scale[run];
     }
 
-    bool any_diverged(IntVec<T> mask) const {
+    bool any_diverged(std::uint64_t lanes) const {
         for (std::size_t lane = 0; lane < runs_.size(); ++lane)
-            if (alive_[lane] && mask[lane]) return true;
+            if (alive_[lane] && (lanes >> lane & 1)) return true;
         return false;
     }
 
@@ -436,12 +443,12 @@ class Unit {
         if (again) stepper_->restore(start_state_);
         for (std::int64_t s = 0; s < count; ++s) {
             if (again) make_one_again(s);
-            const IntVec<T> mask = stepper_->diverged();
+            const std::uint64_t lanes = stepper_->diverged();
             for_alive([&](std::size_t lane, std::int64_t run) {
-                const bool left = has_left(lane, s);
-                if (!mask[lane] && !left) return;
-                const std::int64_t made = mask[lane] ? s : s + 1;
-                if (mask[lane]) {
+                const bool diverged = lanes >> lane & 1;
+                if (!diverged && !has_left(lane, s)) return;
+                const std::int64_t made = diverged ? s : s + 1;
+                if (diverged) {
                     stepper_->store_saved(again ? last_state_ : start_state_, static_cast<int>(lane), state_, run);
                     forget_batch_loss(run);
                 } else {
@@ -449,7 +456,7 @@ class Unit {
                 }
                 add_time(run, made);
                 note_distances(lane, run, made);
-                end(lane, mask[lane] ? RunStatus::diverged : RunStatus::stopped, step_ + made);
+                end(lane, diverged ? RunStatus::diverged : RunStatus::stopped, step_ + made);
             });
         }
     }
@@ -472,6 +479,7 @@ class Unit {
     std::int64_t step_, chunk_;
     std::vector<bool> alive_;
     std::unique_ptr<Stepper<T>> stepper_;
+    std::vector<double> scales_;
     Buffer<T> alphas_, before_, distances_, start_state_, last_state_;
     std::int64_t start_ = 0;  // where start_state_ and memories_ are from
     std::vector<Memory> memories_;
@@ -519,13 +527,28 @@ std::int64_t steps_together(const DescentPlan<T>& plan) {
     return std::max<std::int64_t>(chunk_steps, cache / (plan.objective->num_params() * std::int64_t{sizeof(T)}));
 }
 
+// Blocks of runs that make their steps side by side: two where the first-level cache holds them with the inputs of two
+// steps, unless that would leave a thread without work for longer than it gains.
+template <class T>
+std::int64_t blocks_together(const DescentPlan<T>& plan, int threads) {
+    constexpr double time_of_two = 1.86;  // in that of one
+    const Objective<T>& f = *plan.objective;
+    if (2 * (f.num_params() + 2 * f.rows().stride()) * vector_bytes > 32 * 1024) return 1;
+    const auto rounds = [&](std::int64_t runs) {
+        const std::int64_t units = (plan.runs + runs - 1) / runs;
+        return static_cast<double>((units + threads - 1) / threads);
+    };
+    return time_of_two * rounds(2 * lanes<T>) <= rounds(lanes<T>) ? 2 : 1;
+}
+
 template <class T>
 void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const LaneSetting<T>* setting,
                 std::int64_t until, int threads, Control& control, std::atomic<std::int64_t>& progress) {
     const Objective<T>& f = *plan.objective;
     std::int64_t most = 1;
     if (setting && !dominated_by_looking(plan))
-        most = std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, lanes<T>);
+        most =
+            std::clamp<std::int64_t>((plan.runs + threads - 1) / threads, 1, blocks_together(plan, threads) * lanes<T>);
     const auto units = make_units(plan, state, until, most);
     const auto work = [&](std::size_t u, int inner) {
         Unit<T>(plan, state, setting, units[u], until, inner, control, progress).run();

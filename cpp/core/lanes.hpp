@@ -11,12 +11,15 @@
 //
 // Every lane goes through the same operations in the same order whatever the other lanes hold: a run's bits do not
 // depend on its company. Sums run over the inputs in order; layers of at most `narrow_outputs` outputs, too few to hide
-// the latency of an addition, sum eight interleaved parts, added as a fixed tree.
+// the latency of an addition, sum eight interleaved parts, added as a fixed tree. Their products are rounded before
+// they are added: on processors that keep adders beside their multipliers (AMD's), two fused operations and a store of
+// a 64-byte vector take two cycles, a fused one, a product, a sum and a store less than one and a half.
 //
 // The squared distance of every theta_k to a reference is summed where a weight gets its new value anyway (`track`):
 // the first layer's part in the sweep of step k + 1, so that it is known one step later, or at the flush.
 #pragma once
 
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -104,56 +107,61 @@ template <class T>
 template <int size, int parts, bool update, bool track, class T>
 inline void lane_sweep(int inner, Vec<T>* w, const Vec<T>* old, const Vec<T>* x, const Vec<T>* change, Vec<T>* z,
                        const T* reference, Vec<T>& distance) {
-    Vec<T> acc[parts][size], step[size], far[track ? size : 1];
-    for (int o = 0; o < size; ++o) {
-        for (int p = 0; p < parts; ++p) acc[p][o] = Vec<T>{};
+    Vec<T> acc[parts][size], step[size], far[size];
+    unrolled<size>([&](auto o) __attribute__((always_inline)) {
+        unrolled<parts>([&](auto p) __attribute__((always_inline)) { acc[p][o] = Vec<T>{}; });
         if constexpr (update) step[o] = change[o];
         if constexpr (track) far[o] = Vec<T>{};
-    }
-    const auto one_input = [&](int i, int part) {
+    });
+    const auto one_input = [&](int i, auto part) __attribute__((always_inline)) {
         const Vec<T> in = x[i];
         Vec<T> before{};
         if constexpr (update) before = old[i];
-        for (int o = 0; o < size; ++o) {
+        unrolled<size>([&](auto o) __attribute__((always_inline)) {
             Vec<T> weight = w[i * size + o];
             if constexpr (update) {
                 weight = fma(step[o], before, weight);
                 w[i * size + o] = weight;
             }
             if constexpr (track) far[o] = add_square(weight, reference[i * size + o], far[o]);
-            acc[part][o] = fma(weight, in, acc[part][o]);
-        }
+            acc[part][o] = acc[part][o] + weight * in;
+        });
     };
-    int i = 0;
-    for (; i + parts <= inner; i += parts)
-        for (int p = 0; p < parts; ++p) one_input(i + p, p);
-    if constexpr (parts > 1)
-        for (int p = 0; i + p < inner; ++p) one_input(i + p, p);
-    for (int s = parts / 2; s > 0; s /= 2)
-        for (int p = 0; p < s; ++p)
-            for (int o = 0; o < size; ++o) acc[p][o] = acc[p][o] + acc[p + s][o];
-    for (int o = 0; o < size; ++o) z[o] = acc[0][o];
-    if constexpr (track)
-        for (int o = 0; o < size; ++o) distance = distance + far[o];
+    for (int i = 0; i < inner; i += parts)
+        unrolled<parts>([&](auto p) __attribute__((always_inline)) {
+            if (p == 0 || i + p < inner) one_input(i + p, p);
+        });
+    unrolled<parts - 1>([&](auto k) __attribute__((always_inline)) {  // halves are added, then quarters, and so on
+        constexpr int p = parts - 1 - k, half = std::bit_floor(static_cast<unsigned>(p));
+        unrolled<size>([&](auto o) __attribute__((always_inline)) { acc[p - half][o] = acc[p - half][o] + acc[p][o]; });
+    });
+    unrolled<size>([&](auto o) __attribute__((always_inline)) {
+        z[o] = acc[0][o];
+        if constexpr (track) distance = distance + far[o];
+    });
 }
 
-// below[i] (+)= sum_o w[i][o] delta[o], and then w += delta[o] * a[i] (`change` w) or g (+)= delta[o] * a[i].
+// What a backward sweep does to the layer's own weights: w += delta[o] * a[i], or g (+)= delta[o] * a[i].
 enum class LaneBackward { change_weights, set_gradient, add_gradient };
 
+// below[i] = s[i] * sum_o w[i][o] delta[o], summed from the first group of outputs to the last; s and below may be
+// null.
 template <int size, LaneBackward what, bool track, class T>
-inline void lane_backward(const LaneLayer& layer, Vec<T>* w, Vec<T>* g, const Vec<T>* a, const Vec<T>* delta,
-                          bool first_group, Vec<T>* below, const T* reference, Vec<T>& distance) {
-    Vec<T> d[size], far[track ? size : 1];
-    for (int o = 0; o < size; ++o) {
-        d[o] = delta[o];
+inline void lane_backward(const LaneLayer& layer, const LaneGroup& group, Vec<T>* w, Vec<T>* g, const Vec<T>* a,
+                          const Vec<T>* s, const Vec<T>* delta, Vec<T>* below, const T* reference, Vec<T>& distance) {
+    const bool first = group.first == 0, last = group.first + size == layer.out;
+    Vec<T> d[size], far[size];
+    unrolled<size>([&](auto o) __attribute__((always_inline)) {
+        d[o] = delta[group.first + o];
         if constexpr (track) far[o] = Vec<T>{};
-    }
+    });
     for (int i = 0; i < layer.inner; ++i) {
         const Vec<T> in = a[i];
-        Vec<T> total = below && !first_group && i < layer.in ? below[i] : Vec<T>{};
-        for (int o = 0; o < size; ++o) {
+        const bool passes_on = below && i < layer.in;
+        Vec<T> total = passes_on && !first ? below[i] : Vec<T>{};
+        unrolled<size>([&](auto o) __attribute__((always_inline)) {
             const Vec<T> weight = w[i * size + o];
-            total = fma(weight, d[o], total);
+            total = total + weight * d[o];
             if constexpr (what == LaneBackward::change_weights) {
                 const Vec<T> changed = fma(d[o], in, weight);
                 w[i * size + o] = changed;
@@ -161,11 +169,10 @@ inline void lane_backward(const LaneLayer& layer, Vec<T>* w, Vec<T>* g, const Ve
             }
             if constexpr (what == LaneBackward::set_gradient) g[i * size + o] = d[o] * in;
             if constexpr (what == LaneBackward::add_gradient) g[i * size + o] = fma(d[o], in, g[i * size + o]);
-        }
-        if (below && i < layer.in) below[i] = total;
+        });
+        if (passes_on) below[i] = last ? total * s[i] : total;
     }
-    if constexpr (track)
-        for (int o = 0; o < size; ++o) distance = distance + far[o];
+    if constexpr (track) unrolled<size>([&](auto o) __attribute__((always_inline)) { distance = distance + far[o]; });
 }
 
 }  // namespace detail
@@ -203,15 +210,68 @@ class LaneBlock {
     T* data() { return weights_.data(); }
     const T* data() const { return weights_.data(); }
 
-    // Plain SGD, one observation per run: w -= alpha * factor * dL. The change of the first layer stays pending.
-    void sgd_step(const std::int32_t* index, Vec<T> alpha, T factor) {
-        make_step<false>(index, alpha, factor, nullptr);
+    // A step is made in phases (see LaneTeam): read, forward of every layer from the first, output, backward of every
+    // layer from the last.
+
+    // Each lane's observation, transposed into vectors.
+    void read(const std::int32_t* index) {
+        std::swap(x_, old_);
+        const T* row[lanes<T>];
+        for (int i = 0; i < lanes<T>; ++i) row[i] = rows_.row(index[i]);
+        const int used = rows_.inputs() + 1 + rows_.targets();
+        for (int k = 0; k < used; k += lanes<T>) {
+            Vec<T> square[lanes<T>];
+            for (int i = 0; i < lanes<T>; ++i) square[i] = load(row[i] + k);
+            transpose<T>(square);
+            for (int i = 0; i < lanes<T>; ++i) x_[k + i] = square[i];
+        }
     }
 
-    // The same; `reference` (LaneLayout order) is where the runs should be after it. Returns the squared distance after
-    // the step before, unless there was none since the last flush.
-    Vec<T> tracked_sgd_step(const std::int32_t* index, Vec<T> alpha, T factor, const T* reference) {
-        return make_step<true>(index, alpha, factor, reference);
+    // z of layer l, from 1; a change of the first that is pending is made on the way.
+    template <bool track>
+    void sum(int l) {
+        const LaneLayer& layer = layout_.layers()[l - 1];
+        for (const LaneGroup& group : layer.groups)
+            if (l == 1 && pending_)
+                sweep<true, track>(l, layer, group);
+            else
+                sweep<false, false>(l, layer, group);
+    }
+
+    void activate(int l) {
+        const LaneLayer& layer = layout_.layers()[l - 1];
+        etaflow::activate<1, T>(layer.activation, layer.out, z_[l], a_[l], s_[l], nullptr);
+    }
+
+    // delta of the output layer, times `factor`.
+    void output(Vec<T> factor) {
+        const int depth = static_cast<int>(layout_.layers().size()), units = layout_.layers()[depth - 1].out;
+        const OutputLayer<T> out{units, 1, z_[depth], a_[depth], s_[depth], x_ + rows_.inputs() + 1};
+        output_terms<false, true, T>(loss_, out, delta_[depth]);
+        for (int k = 0; k < units; ++k) delta_[depth][k] = delta_[depth][k] * factor;
+    }
+
+    // Layer l's part of g, and delta of the layer below.
+    template <detail::LaneBackward what>
+    void backward(int l, Vec<T>* g) {
+        sweep_back<what, false>(l, g);
+    }
+    // Changes the weights of layer l by delta[o] * a[i]; those of the first layer stay pending.
+    template <bool track>
+    void change(int l) {
+        if (l == 1)
+            pending_ = true;
+        else
+            sweep_back<detail::LaneBackward::change_weights, track>(l, nullptr);
+    }
+
+    // Between forward and change: `reference` (LaneLayout order) is where the runs should be after this step. Returns
+    // the squared distance after the step before, unless there was none since the last flush.
+    Vec<T> next_reference(const T* reference) {
+        const Vec<T> before = distance_;
+        distance_ = Vec<T>{};
+        reference_ = reference;
+        return before;
     }
 
     // Applies the pending change. Must be called before anyone looks at the weights. Returns the squared distance after
@@ -236,107 +296,30 @@ class LaneBlock {
         return distance_;
     }
 
-    // g = factor * sum over the batch of each run, draw j times weights[j] unless null; index is [draw][lane].
-    void gradient(const std::int32_t* index, std::int64_t batch, T factor, const T* weights, Vec<T>* g) {
-        for (std::int64_t j = 0; j < batch; ++j) {
-            read(index + j * lanes<T>);
-            forward<false, false>();
-            output(set1<T>(weights ? factor * weights[j] : factor));
-            if (j == 0)
-                backward<detail::LaneBackward::set_gradient, false>(g);
-            else
-                backward<detail::LaneBackward::add_gradient, false>(g);
-        }
-    }
-
   private:
     static Vec<T>* as_vectors(T* p) { return reinterpret_cast<Vec<T>*>(p); }
 
-    // Each lane's observation, transposed into vectors.
-    void read(const std::int32_t* index) {
-        const T* row[lanes<T>];
-        for (int i = 0; i < lanes<T>; ++i) row[i] = rows_.row(index[i]);
-        const int used = rows_.inputs() + 1 + rows_.targets();
-        for (int k = 0; k < used; k += lanes<T>) {
-            Vec<T> square[lanes<T>];
-            for (int i = 0; i < lanes<T>; ++i) square[i] = load(row[i] + k);
-            transpose<T>(square);
-            for (int i = 0; i < lanes<T>; ++i) x_[k + i] = square[i];
-        }
-    }
-
-    template <bool track>
-    Vec<T> make_step(const std::int32_t* index, Vec<T> alpha, T factor, const T* reference) {
-        std::swap(x_, old_);
-        read(index);
-        if (pending_)
-            forward<true, track>();
-        else
-            forward<false, false>();
-        const Vec<T> before = distance_;
-        distance_ = Vec<T>{};
-        reference_ = reference;
-        output(-(alpha * factor));
-        backward<detail::LaneBackward::change_weights, track>(nullptr);
-        pending_ = true;
-        return before;
-    }
-
     template <bool update, bool track>
-    void forward() {
-        const int depth = static_cast<int>(layout_.layers().size());
-        for (int l = 1; l <= depth; ++l) {
-            const LaneLayer& layer = layout_.layers()[l - 1];
-            for (const LaneGroup& group : layer.groups) {
-                if (update && l == 1)
-                    sweep<true, track>(layer, group, x_, delta_[1] + group.first, z_[l] + group.first);
-                else
-                    sweep<false, false>(layer, group, l == 1 ? x_ : a_[l - 1], nullptr, z_[l] + group.first);
-            }
-            activate<1, T>(layer.activation, layer.out, z_[l], a_[l], s_[l], nullptr);
-        }
-    }
-
-    template <bool update, bool track>
-    void sweep(const LaneLayer& layer, const LaneGroup& group, const Vec<T>* x, const Vec<T>* change, Vec<T>* z) {
-        Vec<T>* w = weights() + group.offset;
-        const T* reference = track ? reference_ + group.offset : nullptr;
-        if (layer.narrow)
-            return detail::lane_sweep<1, partial_sums, update, track, T>(layer.inner, w, old_, x, change, z, reference,
-                                                                         distance_);
-        with_constant<group_outputs>(group.size, [&](auto size) {
-            if constexpr (size > narrow_outputs)
-                detail::lane_sweep<size, 1, update, track, T>(layer.inner, w, old_, x, change, z, reference, distance_);
+    void sweep(int l, const LaneLayer& layer, const LaneGroup& group) {
+        with_constant<group_outputs>(group.size, [&](auto size) __attribute__((always_inline)) {
+            if constexpr (size > narrow_outputs || size == 1)
+                detail::lane_sweep<size, size == 1 ? partial_sums : 1, update, track, T>(
+                    layer.inner, weights() + group.offset, old_, l == 1 ? x_ : a_[l - 1], delta_[l] + group.first,
+                    z_[l] + group.first, track ? reference_ + group.offset : nullptr, distance_);
         });
     }
 
-    void output(Vec<T> factor) {
-        const int depth = static_cast<int>(layout_.layers().size()), units = layout_.layers()[depth - 1].out;
-        const OutputLayer<T> out{units, 1, z_[depth], a_[depth], s_[depth], x_ + rows_.inputs() + 1};
-        output_terms<false, true, T>(loss_, out, delta_[depth]);
-        for (int k = 0; k < units; ++k) delta_[depth][k] = delta_[depth][k] * factor;
-    }
-
-    // Changes the weights (all but the first layer's, which stay pending), or writes g.
     template <detail::LaneBackward what, bool track>
-    void backward(Vec<T>* g) {
-        constexpr bool change = what == detail::LaneBackward::change_weights;
-        for (int l = static_cast<int>(layout_.layers().size()); l >= 1; --l) {
-            if (change && l == 1) return;
-            const LaneLayer& layer = layout_.layers()[l - 1];
-            Vec<T>* below = l > 1 ? delta_[l - 1] : nullptr;
-            for (const LaneGroup& group : layer.groups) {
-                with_constant<group_outputs>(group.size, [&](auto size) {
-                    if constexpr (size > narrow_outputs || size == 1)
-                        detail::lane_backward<size, what, track, T>(
-                            layer, weights() + group.offset, g ? g + group.offset : nullptr, l > 1 ? a_[l - 1] : x_,
-                            delta_[l] + group.first, group.first == 0, below,
-                            track ? reference_ + group.offset : nullptr, distance_);
-                });
-            }
-            if (below)
-                for (int i = 0; i < layer.in; ++i) below[i] = below[i] * s_[l - 1][i];
-        }
+    void sweep_back(int l, Vec<T>* g) {
+        const LaneLayer& layer = layout_.layers()[l - 1];
+        for (const LaneGroup& group : layer.groups)
+            with_constant<group_outputs>(group.size, [&](auto size) __attribute__((always_inline)) {
+                if constexpr (size > narrow_outputs || size == 1)
+                    detail::lane_backward<size, what, track, T>(
+                        layer, group, weights() + group.offset, g ? g + group.offset : nullptr, l > 1 ? a_[l - 1] : x_,
+                        l > 1 ? s_[l - 1] : nullptr, delta_[l], l > 1 ? delta_[l - 1] : nullptr,
+                        track ? reference_ + group.offset : nullptr, distance_);
+            });
     }
 
     const LaneLayout& layout_;

@@ -61,6 +61,15 @@ inline constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
 template <class V>
 using ElementOf = std::remove_cv_t<std::remove_reference_t<decltype(std::declval<V&>()[0])>>;
 
+// f(std::integral_constant<int, i>) for i = 0 … n-1. Arrays indexed by constants become registers; in loops that the
+// compiler unrolls by itself they stay in memory until late.
+template <int n, class F>
+[[gnu::always_inline]] inline void unrolled(F f) {
+    [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+        (f(std::integral_constant<int, i>{}), ...);
+    }(std::make_integer_sequence<int, n>{});
+}
+
 // ---------------------------------------------------------------- load, store, broadcast
 
 template <class T>
@@ -280,6 +289,24 @@ template <class T>
 [[gnu::always_inline]] inline Vec<T> reduce(Vec<T>* rows) {
     detail::reduce_stage<T, 1>(rows);
     return rows[0];
+}
+
+// Lane i gets what lane i ^ s holds.
+template <class T, int s>
+[[gnu::always_inline]] inline Vec<T> exchange(Vec<T> a) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+        return __builtin_shufflevector(a, a, (static_cast<int>(i) ^ s)...);
+    }(std::make_index_sequence<lanes<T>>{});
+}
+
+// The sum of the first n lanes in every lane: halves are added, then quarters, and so on.
+template <class T, int n>
+[[gnu::always_inline]] inline Vec<T> sum_first(Vec<T> a) {
+    if constexpr (n > 1) {
+        return sum_first<T, n / 2>(a + exchange<T, n / 2>(a));
+    } else {
+        return set1<T>(a[0]);
+    }
 }
 
 // Sum of the lanes of one vector, in the order of `reduce`.

@@ -1,11 +1,10 @@
-// The ways to make steps: many runs in the lanes of a block, one run with a layer's units in the lanes (the same bits),
-// or one run with the batch's samples in the lanes.
+// What makes the steps of a unit of runs: the interface, and the stepper of one run with the batch's samples in the
+// lanes (lane_stepper.hpp has those for small batches).
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "chain.hpp"
 #include "descent.hpp"
 #include "noise.hpp"
 #include "surrogate.hpp"
@@ -13,7 +12,7 @@
 
 namespace etaflow {
 
-// Batches below this size are served by LaneStepper, where a lane is a run; larger ones fill the lanes themselves. The
+// Batches below this size are served by steppers whose lanes are runs; larger ones fill the lanes themselves. The
 // choice depends on the batch alone, so a run makes the same steps alone and in company.
 inline constexpr std::int64_t panel_batch = 16;
 
@@ -28,7 +27,8 @@ class Stepper {
     // Makes steps first + 1 … first + count; alphas is [step][lane]. With a reference, the squared distance after each
     // of them goes to `distances`, [step][lane]. Answers how many it made: fewer if `control` was stopped in one.
     virtual std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) = 0;
-    virtual IntVec<T> diverged() const = 0;
+    // Bit i is set if the run in lane i has a NaN or an infinity.
+    virtual std::uint64_t diverged() const = 0;
     // Copies the present state, returns to a copy, or stores one lane of it.
     virtual void save(Buffer<T>& copy) const = 0;
     virtual void restore(const Buffer<T>& copy) = 0;
@@ -109,193 +109,18 @@ struct Moving {
         });
     }
 
-    void save(Buffer<T>& saved) const {
-        const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
-        ensure(saved, 3 * size);
+    std::size_t saved_size() const { return 3 * static_cast<std::size_t>(vectors) * lanes<T>; }
+    void save(T* saved) const {
+        const std::size_t size = saved_size() / 3;
         const T* from = reinterpret_cast<const T*>(theta);
-        std::copy(from, from + size, saved.begin());
-        for (int i = 0; i < 2; ++i) std::copy(slot[i].begin(), slot[i].end(), saved.begin() + (i + 1) * size);
+        std::copy(from, from + size, saved);
+        for (int i = 0; i < 2; ++i) std::copy(slot[i].begin(), slot[i].end(), saved + (i + 1) * size);
     }
-    void restore(const Buffer<T>& saved) {
-        const std::size_t size = static_cast<std::size_t>(vectors) * lanes<T>;
-        std::copy(saved.begin(), saved.begin() + size, reinterpret_cast<T*>(theta));
-        for (int i = 0; i < 2; ++i) std::copy_n(saved.begin() + (i + 1) * size, slot[i].size(), slot[i].begin());
+    void restore(const T* saved) {
+        const std::size_t size = saved_size() / 3;
+        std::copy(saved, saved + size, reinterpret_cast<T*>(theta));
+        for (int i = 0; i < 2; ++i) std::copy_n(saved + (i + 1) * size, slot[i].size(), slot[i].begin());
     }
-};
-
-// The cases LaneBlock::sgd_step and ChainBlock serve; all others need the gradient by itself.
-template <class T>
-bool is_plain_sgd(const DescentPlan<T>& plan) {
-    return plan.optimizer == Optimizer::sgd && plan.batch == 1 && plan.noise == 0 && !plan.lower &&
-           plan.objective->l2() == 0;
-}
-
-template <class T>
-class LaneStepper final : public Stepper<T> {
-  public:
-    LaneStepper(const DescentPlan<T>& plan, const LaneSetting<T>& setting, const std::vector<std::int64_t>& runs,
-                int threads, Control& control)
-        : plan_(plan),
-          setting_(setting),
-          layout_(setting.layout),
-          runs_(runs),
-          threads_(threads),
-          control_(control),
-          block_(plan.objective->net(), layout_, plan.objective->rows(), plan.objective->loss()) {
-        fused_ = is_plain_sgd(plan);
-        runs_.resize(lanes<T>, runs.front());  // lanes without a run of their own repeat the first one
-        for (const std::int64_t run : runs_) samplers_.push_back(make_sampler(plan, run));
-        moving_.theta = block_.weights();
-        moving_.prepare(plan, layout_.vectors(), !fused_);
-        for (int lane = 0; plan.lower && lane < lanes<T>; ++lane) {
-            layout_.load(plan.lower, lane, moving_.lower.data());
-            layout_.load(plan.upper, lane, moving_.upper.data());
-        }
-        flat_.resize(static_cast<std::size_t>(layout_.vectors()));
-    }
-
-    int width() const override { return lanes<T>; }
-
-    void load(int lane, const DescentState<T>& state, std::int64_t run) override {
-        const std::int64_t d = layout_.vectors();
-        const int last = lane == 0 ? lanes<T> : lane + 1;
-        for (int to = lane; to < last; ++to) {  // the first run also fills the lanes that may stay without one
-            layout_.load(state.theta + run * d, to, block_.data());
-            if (!moving_.slot[0].empty()) layout_.load(state.slot1 + run * d, to, moving_.slot[0].data());
-            if (!moving_.slot[1].empty()) layout_.load(state.slot2 + run * d, to, moving_.slot[1].data());
-        }
-    }
-    void store(int lane, const DescentState<T>& state, std::int64_t run) const override {
-        store_from(block_.data(), moving_.slot[0].data(), moving_.slot[1].data(), lane, state, run);
-    }
-    void theta(int lane, T* out) const override { layout_.store(block_.data(), lane, out); }
-
-    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T* distances) override {
-        const std::int64_t batch = plan_.batch;
-        indices_.resize(static_cast<std::size_t>(count * batch * lanes<T>));
-        Sampler::fill_runs(samplers_.data(), lanes<T>, first, count, indices_.data());
-        const Objective<T>& f = *plan_.objective;
-        const T factor = static_cast<T>(f.scale(batch)), pull = static_cast<T>(2 * f.l2());
-        for (std::int64_t s = 0; s < count; ++s) {
-            const std::int32_t* index = indices_.data() + s * batch * lanes<T>;
-            const Vec<T> alpha = load_unaligned(alphas + s * lanes<T>);
-            const T* reference = plan_.reference ? setting_.row(plan_, first + s + 1) : nullptr;
-            if (fused_ && reference) {
-                const Vec<T> before = block_.tracked_sgd_step(index, alpha, factor, reference);
-                if (s > 0) store_unaligned(distances + (s - 1) * lanes<T>, before);
-                continue;
-            }
-            if (fused_) {
-                block_.sgd_step(index, alpha, factor);
-                continue;
-            }
-            block_.gradient(index, batch, factor, plan_.draw_weights, Moving<T>::view(moving_.gradient));
-            if (plan_.noise != 0) draw_noise(first + s + 1);
-            moving_.step(plan_, alpha, pull, first + s + 1);
-            if (reference)
-                store_unaligned(distances + s * lanes<T>,
-                                squared_distance<T>(moving_.theta, reference, moving_.vectors));
-        }
-        const Vec<T> last = block_.flush();
-        if (fused_ && plan_.reference) store_unaligned(distances + (count - 1) * lanes<T>, last);
-        return count;
-    }
-
-    IntVec<T> diverged() const override { return nonfinite_lanes<T>(moving_.theta, moving_.vectors); }
-    void save(Buffer<T>& copy) const override { moving_.save(copy); }
-    void restore(const Buffer<T>& copy) override { moving_.restore(copy); }
-    void store_saved(const Buffer<T>& copy, int lane, const DescentState<T>& state, std::int64_t run) const override {
-        const std::size_t size = static_cast<std::size_t>(layout_.vectors()) * lanes<T>;
-        store_from(copy.data(), copy.data() + size, copy.data() + 2 * size, lane, state, run);
-    }
-    double batch_loss(int lane, std::int64_t step) override {
-        theta(lane, flat_.data());
-        return loss_of_batch(plan_, samplers_[lane], flat_.data(), step, threads_, control_);
-    }
-
-  private:
-    void store_from(const T* theta, const T* slot1, const T* slot2, int lane, const DescentState<T>& state,
-                    std::int64_t run) const {
-        const std::int64_t d = layout_.vectors();
-        layout_.store(theta, lane, state.theta + run * d);
-        if (!moving_.slot[0].empty()) layout_.store(slot1, lane, state.slot1 + run * d);
-        if (!moving_.slot[1].empty()) layout_.store(slot2, lane, state.slot2 + run * d);
-    }
-    void draw_noise(std::int64_t step) {
-        for (int lane = 0; lane < lanes<T>; ++lane) {
-            step_noise(plan_, runs_[lane], step, flat_.data());
-            layout_.load(flat_.data(), lane, moving_.noise.data());
-        }
-    }
-
-    const DescentPlan<T>& plan_;
-    const LaneSetting<T>& setting_;
-    const LaneLayout& layout_;
-    std::vector<std::int64_t> runs_;
-    int threads_;
-    Control& control_;
-    LaneBlock<T> block_;
-    Moving<T> moving_;
-    bool fused_;
-    std::vector<Sampler> samplers_;
-    std::vector<std::int32_t> indices_;
-    Buffer<T> flat_;
-};
-
-template <class T>
-class ChainStepper final : public Stepper<T> {
-  public:
-    ChainStepper(const DescentPlan<T>& plan, std::int64_t run, int threads, Control& control)
-        : plan_(plan),
-          threads_(threads),
-          control_(control),
-          sampler_(make_sampler(plan, run)),
-          block_(plan.objective->net(), plan.objective->rows(), plan.objective->loss()),
-          flat_(static_cast<std::size_t>(plan.objective->num_params())) {}
-
-    int width() const override { return 1; }
-    void load(int, const DescentState<T>& state, std::int64_t run) override {
-        block_.load(state.theta + run * plan_.objective->num_params());
-    }
-    void store(int, const DescentState<T>& state, std::int64_t run) const override { theta(0, row(state, run)); }
-    void theta(int, T* out) const override { block_.store(block_.weights().data(), out); }
-    std::int64_t advance(std::int64_t first, std::int64_t count, const T* alphas, T*) override {  // without a reference
-        indices_.resize(static_cast<std::size_t>(count));
-        sampler_.fill(first, count, indices_.data(), 1);
-        const T factor = static_cast<T>(plan_.objective->scale(1));
-        for (std::int64_t s = 0; s < count; ++s)
-            block_.sgd_step(indices_[static_cast<std::size_t>(s)], alphas[s], factor);
-        block_.flush();
-        return count;
-    }
-    IntVec<T> diverged() const override {
-        const Buffer<T>& w = block_.weights();
-        const IntVec<T> mask = nonfinite_lanes<T>(reinterpret_cast<const Vec<T>*>(w.data()),
-                                                  static_cast<std::int64_t>(w.size()) / lanes<T>);
-        return set1_int<T>(any<T>(mask) ? -1 : 0);
-    }
-    void save(Buffer<T>& copy) const override { copy = block_.weights(); }
-    void restore(const Buffer<T>& copy) override { block_.weights() = copy; }
-    void store_saved(const Buffer<T>& copy, int, const DescentState<T>& state, std::int64_t run) const override {
-        block_.store(copy.data(), row(state, run));
-    }
-    double batch_loss(int, std::int64_t step) override {
-        theta(0, flat_.data());
-        return loss_of_batch(plan_, sampler_, flat_.data(), step, threads_, control_);
-    }
-
-  private:
-    T* row(const DescentState<T>& state, std::int64_t run) const {
-        return state.theta + run * plan_.objective->num_params();
-    }
-
-    const DescentPlan<T>& plan_;
-    int threads_;
-    Control& control_;
-    Sampler sampler_;
-    ChainBlock<T> block_;
-    std::vector<std::int32_t> indices_;
-    Buffer<T> flat_;
 };
 
 template <class T>
@@ -347,14 +172,14 @@ class PanelStepper final : public Stepper<T> {
         return count;
     }
 
-    IntVec<T> diverged() const override {
+    std::uint64_t diverged() const override {
         T zero = 0;
         for (std::int64_t j = 0; j < d_; ++j) zero += theta_[j] * T(0);
-        return set1_int<T>(zero != zero ? -1 : 0);
+        return zero != zero;
     }
-    void save(Buffer<T>& copy) const override { moving_.save(copy); }
+    void save(Buffer<T>& copy) const override { moving_.save(ensure(copy, moving_.saved_size())); }
     void restore(const Buffer<T>& copy) override {
-        moving_.restore(copy);
+        moving_.restore(copy.data());
         fresh_ = false;
     }
     void store_saved(const Buffer<T>& copy, int, const DescentState<T>& state, std::int64_t run) const override {

@@ -112,12 +112,15 @@ void optimizer_step(Optimizer optimizer, const Parameters<T>& p, const Hyper& hy
     }
 }
 
-// Lanes of `v` that hold a NaN or an infinity anywhere, as a mask.
+// Bit i is set if lane i of some vector holds a NaN or an infinity.
 template <class T>
-IntVec<T> nonfinite_lanes(const Vec<T>* v, std::int64_t vectors) {
-    Vec<T> zero{};
-    for (std::int64_t j = 0; j < vectors; ++j) zero = zero + v[j] * T(0);
-    return zero != zero;
+std::uint64_t nonfinite_lanes(const Vec<T>* v, std::int64_t vectors) {
+    Vec<T> zero[4] = {};  // 0 times a finite number
+    for (std::int64_t j = 0; j < vectors; ++j) zero[j % 4] = zero[j % 4] + v[j] * T(0);
+    const Vec<T> total = (zero[0] + zero[1]) + (zero[2] + zero[3]);
+    std::uint64_t bits = 0;
+    for (int i = 0; i < lanes<T>; ++i) bits |= static_cast<std::uint64_t>(total[i] != total[i]) << i;
+    return bits;
 }
 
 }  // namespace etaflow

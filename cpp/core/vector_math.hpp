@@ -219,30 +219,67 @@ template <Vector V>
 namespace detail {
 
 // With 2x = n ln 2 + 2s and t = tanh s: tanh x = (A + Bt)/(B + At), A = 2^n - 1, B = 2^n + 1.
+
+// t in place of s, of several vectors, each operation of all before the next operation.
+template <class T, int count>
+[[gnu::always_inline]] inline void tanh_of_remainders(Vec<T> (&s)[count]) {
+    using C = MathConstants<T>;
+    constexpr int degree = std::extent_v<decltype(C::tanh_tail)> - 1;
+    Vec<T> z[count], p[count];
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { z[i] = s[i] * s[i]; });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { p[i] = set1<T>(C::tanh_tail[degree]); });
+    unrolled<degree>([&](auto k) __attribute__((always_inline)) {
+        unrolled<count>([&](auto i) __attribute__((always_inline)) {
+            p[i] = fma(z[i], p[i], set1<T>(C::tanh_tail[degree - 1 - k]));
+        });
+    });
+    // z C(z) is fused with +0: at s = -0 it must not be -0, or t would lose its sign.
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { p[i] = fma(z[i], p[i], Vec<T>{}); });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { s[i] = fma(s[i], p[i], s[i]); });
+}
+
 template <class T>
 [[gnu::always_inline]] inline Vec<T> tanh_of_remainder(Vec<T> s) {
-    const Vec<T> z = s * s;
-    // z C(z) is fused with +0: at s = -0 it must not be -0, or t would lose its sign.
-    return fma(s, fma(z, polynomial<T>(z, MathConstants<T>::tanh_tail), Vec<T>{}), s);
+    Vec<T> one[1] = {s};
+    tanh_of_remainders<T>(one);
+    return one[0];
 }
 
 }  // namespace detail
 
+// The hyperbolic tangents of several vectors at once, in place: the processor does not look far enough ahead to work on
+// the fifth vector while it waits for the first.
+template <class T, int count>
+[[gnu::always_inline]] inline void tanh_of_each(Vec<T> (&x)[count]) {
+    using C = detail::MathConstants<T>;
+    detail::Rounded<T> n[count];
+    Vec<T> s[count], minus_a[count], b[count];
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { x[i] = min(set1<T>(C::tanh_limit), x[i]); });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { x[i] = max(set1<T>(-C::tanh_limit), x[i]); });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { n[i] = detail::rounded<T>(x[i], 2 * C::log2_e); });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) {
+        if constexpr (detail::has_fma) {
+            s[i] = fma(n[i].n, set1<T>(-C::half_ln2), x[i]);
+        } else {  // the rounded product would cost half an ulp
+            s[i] = (x[i] - n[i].n * (C::ln2_high / 2)) - n[i].n * (C::ln2_low / 2);
+        }
+    });
+    detail::tanh_of_remainders<T>(s);
+    unrolled<count>([&](auto i) __attribute__((always_inline)) {
+        const Vec<T> power = detail::power_of_two<T>(n[i].k);
+        minus_a[i] = T(1) - power;  // +0 for n = 0 keeps tanh(-0) = -0
+        b[i] = power + T(1);
+    });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) {
+        x[i] = fma(b[i], s[i], -minus_a[i]) / fma(-minus_a[i], s[i], b[i]);
+    });
+}
+
 template <Vector V>
 [[gnu::always_inline]] inline V tanh(V x) {
-    using T = ElementOf<V>;
-    using C = detail::MathConstants<T>;
-    x = max(set1<T>(-C::tanh_limit), min(set1<T>(C::tanh_limit), x));
-    const detail::Rounded<T> n = detail::rounded<T>(x, 2 * C::log2_e);
-    Vec<T> s;
-    if constexpr (detail::has_fma) {
-        s = fma(n.n, set1<T>(-C::half_ln2), x);
-    } else {  // the rounded product would cost half an ulp
-        s = (x - n.n * (C::ln2_high / 2)) - n.n * (C::ln2_low / 2);
-    }
-    const Vec<T> t = detail::tanh_of_remainder<T>(s), power = detail::power_of_two<T>(n.k);
-    const Vec<T> minus_a = T(1) - power, b = power + T(1);  // minus_a = +0 for n = 0 keeps tanh(-0) = -0
-    return fma(b, t, -minus_a) / fma(-minus_a, t, b);
+    V one[1] = {x};
+    tanh_of_each<ElementOf<V>>(one);
+    return one[0];
 }
 
 // The logistic function and what its derivatives need, all accurate relative to themselves.

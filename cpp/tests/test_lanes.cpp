@@ -1,5 +1,5 @@
 // The block kernel against plain loops, and against the chain kernel to the last bit.
-#include "core/lanes.hpp"
+#include "core/lane_team.hpp"
 
 #include <random>
 
@@ -34,28 +34,33 @@ struct Problem {
 
 template <class T>
 void same_bits(const std::vector<int>& widths, Activation hidden, Loss loss, bool bias) {
-    constexpr int n = 13, steps = 50;
+    constexpr int n = 13, steps = 50, blocks = 2, last = blocks * lanes<T> - 1;
     const auto problem = Problem<T>::make(widths, hidden, loss, bias, n);
     const LaneLayout layout(problem.net);
-    LaneBlock<T> block(problem.net, layout, problem.rows, loss);
-    for (int lane = 0; lane < lanes<T>; ++lane) layout.load(problem.theta.data(), lane, block.data());
+    LaneTeam<T> team(problem.net, layout, problem.rows, loss, blocks);
+    for (int lane = 0; lane < team.width(); ++lane)
+        layout.load(problem.theta.data(), lane % lanes<T>, team.block(lane / lanes<T>).data());
     ChainBlock<T> chain(problem.net, problem.rows, loss);
     chain.load(problem.theta.data());
     const T alpha = T(0.01);
     for (int s = 0; s < steps; ++s) {
-        std::int32_t index[lanes<T>];
-        for (int lane = 0; lane < lanes<T>; ++lane) index[lane] = (5 * s + 3 * lane) % n;
-        block.sgd_step(index, set1<T>(alpha), T(1));
-        chain.sgd_step(index[lanes<T> - 1], alpha, T(1));
+        std::int32_t index[blocks * lanes<T>];
+        T alphas[blocks * lanes<T>];
+        for (int lane = 0; lane < team.width(); ++lane) {
+            index[lane] = (5 * s + 3 * lane) % n;
+            alphas[lane] = lane == last ? alpha : T(0.02);
+        }
+        team.sgd_step(index, alphas, T(1));
+        chain.sgd_step(index[last], alpha, T(1));
         if (s % 7 == 0) {  // a look in between changes nothing
-            block.flush();
+            team.flush(nullptr);
             chain.flush();
         }
     }
-    block.flush();
+    team.flush(nullptr);
     chain.flush();
     std::vector<T> in_block(problem.theta.size()), in_chain(problem.theta.size());
-    layout.store(block.data(), lanes<T> - 1, in_block.data());
+    layout.store(team.block(blocks - 1).data(), lanes<T> - 1, in_block.data());
     chain.store(chain.weights().data(), in_chain.data());
     bool moved = false;
     for (std::size_t j = 0; j < in_block.size(); ++j) {
@@ -84,15 +89,19 @@ TEST_CASE("a run alone and a run in a block have the same bits") {
 TEST_CASE("one step of a linear network is the formula") {
     const auto problem = Problem<double>::make({4, 1}, Activation::identity, Loss::square, true, 3);
     const LaneLayout layout(problem.net);
-    LaneBlock<double> block(problem.net, layout, problem.rows, Loss::square);
-    for (int lane = 0; lane < lanes<double>; ++lane) layout.load(problem.theta.data(), lane, block.data());
+    LaneTeam<double> team(problem.net, layout, problem.rows, Loss::square, 1);
+    for (int lane = 0; lane < lanes<double>; ++lane) layout.load(problem.theta.data(), lane, team.block(0).data());
     std::int32_t index[lanes<double>];
-    for (int lane = 0; lane < lanes<double>; ++lane) index[lane] = lane % 3;
-    block.sgd_step(index, set1<double>(0.1), 1.0);
-    block.flush();
+    double alpha[lanes<double>];
+    for (int lane = 0; lane < lanes<double>; ++lane) {
+        index[lane] = lane % 3;
+        alpha[lane] = 0.1;
+    }
+    team.sgd_step(index, alpha, 1.0);
+    team.flush(nullptr);
     for (int lane = 0; lane < lanes<double>; ++lane) {
         std::vector<double> theta(5);
-        layout.store(block.data(), lane, theta.data());
+        layout.store(team.block(0).data(), lane, theta.data());
         const double* x = problem.rows.row(lane % 3);
         double residual = -problem.rows.target(lane % 3)[0];
         for (int i = 0; i < 5; ++i) residual += problem.theta[static_cast<std::size_t>(i)] * x[i];
