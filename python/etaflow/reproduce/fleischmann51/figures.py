@@ -156,8 +156,9 @@ def draw_medians(findings: Findings) -> Figure:
         "n = d₀d₁",
         (50, 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(3, -10),
+        xytext=(-3, -10),
         textcoords="offset points",
+        ha="right",
         fontsize="small",
     )
     axes.set(yscale="log", xlabel="neurons in the hidden layer", ylabel="cost f where a run ended")
