@@ -75,7 +75,10 @@ void work_until(const DescentPlan<T>& plan, const DescentState<T>& state, const 
         Unit<T>(plan, state, setting, units[u], until, inner, control, progress).run();
     };
     const double look = f.gradient_flops(setting || plan.batch == 0 ? f.size() : plan.batch);
-    if (units.size() == 1 || (static_cast<int>(units.size()) < threads && look >= waking_flops)) {
+    // Where every step passes over more data than a processor's cache holds, threads that share each pass over them
+    // read a part each, and runs side by side would read all of them each.
+    const bool reads_all = (plan.batch == 0 || dominated_by_looking(plan)) && !f.panels().is_cached();
+    if (units.size() == 1 || reads_all || (static_cast<int>(units.size()) < threads && look >= waking_flops)) {
         for (std::size_t u = 0; u < units.size() && !control.stopped(); ++u) work(u, threads);
         return;
     }

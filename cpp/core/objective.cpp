@@ -160,7 +160,7 @@ void Objective<T>::sample_gradients(const T* theta, std::int64_t begin, std::int
     if (begin != 0 || end != size()) {
         indices.resize(end - begin);
         std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(begin));
-        gather(part, indices.data(), end - begin);
+        gather(part, indices.data(), end - begin, threads, control);
         data = &part;
     }
     parallel_for(threads_for(gradient_flops(end - begin), threads), data->count(), control, [&](std::int64_t p) {
@@ -173,7 +173,8 @@ template <class T>
 std::vector<LayerTrace> Objective<T>::backprop_trace(const T* theta, std::int64_t sample) const {
     const std::int32_t index = static_cast<std::int32_t>(sample);
     Panels<T> one;
-    gather(one, &index, 1);
+    Control control;
+    gather(one, &index, 1, 1, control);
     const Panel<T> panel = one.panel(0);
     Workspace<T>& ws = workspace<T>(net_, 1, 1);
     propagate<false, T>(net_, loss_, theta, panel, nullptr, ws);

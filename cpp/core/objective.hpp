@@ -47,9 +47,13 @@ class Objective {
     const Rows<T>& rows() const { return rows_; }
     const Panels<T>& panels() const { return panels_; }
     // Fills `batch` with the observations of `count` indices, which must outlive it.
-    void gather(Panels<T>& batch, const std::int32_t* indices, std::int64_t count) const {
+    void gather(Panels<T>& batch, const std::int32_t* indices, std::int64_t count, int threads,
+                Control& control) const {
         batch.resize(count, rows_.inputs(), rows_.targets(), gradient_flops(1));
-        batch.fill(rows_, indices);
+        batch.start_filling(rows_, indices);
+        parallel_for(threads_for(gradient_flops(count), threads), batch.count(), control,
+                     [&](std::int64_t p) { batch.fill_panel(p); });
+        control.throw_if_stopped();
     }
     // Floating-point operations of one gradient over `samples` observations.
     double gradient_flops(std::int64_t samples) const {

@@ -68,17 +68,21 @@ class Panels {
         ensure(y_, static_cast<std::size_t>(total_) * lanes<T> * targets);
     }
 
-    // Fills the panels with row(0), row(1), …; indices may be null for "all, in order".
-    // Both must outlive what is computed from the panels.
-    void fill(const Rows<T>& rows, const std::int32_t* indices) {
+    // The panels are to hold row(0), row(1), …; indices may be null for "all, in order". Both must outlive what is
+    // computed from the panels. Then fill_panel fills one after the other, or all at once on several threads.
+    void start_filling(const Rows<T>& rows, const std::int32_t* indices) {
         rows_ = &rows;
         indices_ = indices;
-        for (std::int64_t p = 0; p < count_; ++p) {
-            const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
-            for_each_chunk(static_cast<int>(vectors), [&](int v0, int count) {
-                for (int v = 0; v < count; ++v) fill_vector(rows, indices, first, v0, count, v);
-            });
-        }
+    }
+    void fill_panel(std::int64_t p) {
+        const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
+        for_each_chunk(static_cast<int>(vectors), [&](int v0, int count) {
+            for (int v = 0; v < count; ++v) fill_vector(first, v0, count, v);
+        });
+    }
+    void fill(const Rows<T>& rows, const std::int32_t* indices) {
+        start_filling(rows, indices);
+        for (std::int64_t p = 0; p < count_; ++p) fill_panel(p);
     }
 
     std::int64_t samples() const { return n_; }
@@ -88,6 +92,9 @@ class Panels {
     std::int64_t begin(std::int64_t p) const { return total_ * p / count_; }
     std::int64_t first_sample(std::int64_t p) const { return begin(p) * lanes<T>; }
     int max_vectors() const { return static_cast<int>((total_ + count_ - 1) / count_); }
+
+    // Whether the inputs stay in a processor's cache from one pass to the next.
+    bool is_cached() const { return static_cast<double>(total_) * vector_bytes * inputs_ < most_cached_bytes; }
 
     Panel<T> panel(std::int64_t p) const {
         const std::int64_t first = begin(p), vectors = begin(p + 1) - first;
@@ -103,13 +110,12 @@ class Panels {
     }
 
   private:
-    bool is_cached() const { return static_cast<double>(total_) * vector_bytes * inputs_ < most_cached_bytes; }
-    void fill_vector(const Rows<T>& rows, const std::int32_t* indices, std::int64_t first, int v0, int count, int v) {
+    void fill_vector(std::int64_t first, int v0, int count, int v) {
         const std::int64_t sample = (first + v0 + v) * lanes<T>;
         const T* row[lanes<T>];
         for (int i = 0; i < lanes<T>; ++i) {
             const std::int64_t at = sample + i;
-            row[i] = at < n_ ? rows.row(indices ? indices[at] : at) : nullptr;
+            row[i] = at < n_ ? rows_->row(indices_ ? indices_[at] : at) : nullptr;
         }
         T* x = x_.data() + (first + v0) * lanes<T> * inputs_ + v * lanes<T>;
         T* y = y_.data() + (first + v0) * lanes<T> * targets_ + v * lanes<T>;

@@ -57,7 +57,7 @@ double loss_of_batch(const DescentPlan<T>& plan, Sampler& sampler, const T* thet
     std::vector<std::int32_t> indices(plan.batch);
     sampler.fill(step - 1, 1, indices.data(), 1);
     Panels<T> panels;
-    f.gather(panels, indices.data(), plan.batch);
+    f.gather(panels, indices.data(), plan.batch, threads, control);
     return f.evaluate(theta, panels, {true, nullptr, nullptr, f.scale(plan.batch), f.l2()}, threads, control);
 }
 
@@ -214,7 +214,7 @@ class PanelStepper final : public Stepper<T> {
         fresh_ = false;
         if (plan_.batch == 0) return surrogate_(theta_.data(), step, moving_.gradient.data());
         sampler_.fill(step - 1, 1, indices_.data(), 1);
-        f.gather(batch_, indices_.data(), plan_.batch);
+        f.gather(batch_, indices_.data(), plan_.batch, threads_, control_);
         const T* weights = plan_.draw_weights ? padded_weights() : nullptr;
         f.evaluate(theta_.data(), batch_, {false, moving_.gradient.data(), weights, f.scale(plan_.batch), f.l2()},
                    threads_, control_);
