@@ -88,7 +88,8 @@ format: $(VENV)/.lint  ## put Python and C++ into the house's format
 bench: dev  ## the measured table, with the peers in the same run (installs PyTorch and JAX)
 	$(BIN)/python tools/requirements.py bench > $(VENV)/requirements-bench.txt
 	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-bench.txt
-	$(BIN)/python -m pytest bench --benchmark-only
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_NUM_THREADS -u OMP_NUM_THREADS -u MKL_NUM_THREADS -u ETAFLOW_NUM_THREADS \
+	  $(BIN)/python -m pytest bench --benchmark-only
 
 clean:  ## remove what was built, not the .venv
 	rm -rf build dist wheelhouse demo-output python/etaflow/*.so .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -13,7 +13,7 @@ from kit.works import WORKS
 def test_full_gradient(race: Any, key: str) -> None:
     work = WORKS[key]
     case = small() if key == "gradient" else deep()
-    core, repeats = case.objective(work.threads).core, 100
+    core, repeats = case.objective(work.threads).core, 400 if key == "gradient" else 100  # turns of milliseconds
     theta = case.theta0[None]
     many = np.tile(theta, (repeats, 1))
 

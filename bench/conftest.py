@@ -12,8 +12,13 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ETAFLOW_NUM_THREADS"):
-    os.environ.pop(_name, None)  # read when a library is loaded: they would choose slower kernels, or fewer threads
+# Read when a library is loaded: they would choose slower kernels, or fewer threads.
+_DISTURBING = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ETAFLOW_NUM_THREADS")
+_SET = [name for name in _DISTURBING if os.environ.pop(name, None) is not None]
+if _SET and "numpy" in sys.modules:
+    raise pytest.UsageError(
+        f"a plugin of pytest loaded NumPy under {', '.join(_SET)}: unset them before (env -u NAME …)"
+    )
 sys.path.insert(0, str(Path(__file__).parent))
 # isort: split
 

@@ -154,9 +154,10 @@ void parallel_runs(Threads threads, std::int64_t runs, Control& control, F body)
         if (!caller)
             others.fetch_sub(1, std::memory_order_release);
         else if (omp_get_num_threads() == most)
-            while (others.load(std::memory_order_acquire) > 0) {  // perhaps for long: keep listening
-                control.poll();
-                std::this_thread::sleep_for(std::chrono::microseconds(100));
+            for (const auto begin = Control::Clock::now(); others.load(std::memory_order_acquire) > 0;) {
+                if (Control::Clock::now() - begin < std::chrono::microseconds(200)) continue;
+                control.poll();  // they may work for long
+                std::this_thread::sleep_for(std::chrono::microseconds(200));
             }
     }
     all.rethrow();
