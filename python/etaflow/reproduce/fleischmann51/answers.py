@@ -129,7 +129,10 @@ def falls_with_width(findings: Findings) -> Answer:
     word = YES if found.statistic < 0 and found.pvalue < 1e-3 else NO if found.pvalue < 1e-3 else OPEN
     medians = {one.width: float(np.nanmedian(one.cost)) for one, _ in findings.of(1)}
     shown = ", ".join(f"{width}: {cost:.2g}" for width, cost in medians.items())
-    sentence = f"With one hidden layer the rank correlation is {found.statistic:.3f} (p = {found.pvalue:.1g}); medians by width {shown}."
+    chance = f"p = {found.pvalue:.1g}" if found.pvalue > 0 else "p < 1e-300"
+    sentence = (
+        f"With one hidden layer the rank correlation is {found.statistic:.3f} ({chance}); medians by width {shown}."
+    )
     return Answer(question, word, sentence)
 
 
