@@ -149,7 +149,9 @@ def _patterns(pieces: Piecewise, unsure: list[Array], i: int) -> list[list[tuple
 
 
 def _nearest_to_zero(base: Array, differences: Array, group: Array) -> Array:
-    # min ‖base + Σ λ·difference‖ with λ ≥ 0 that sum to 1 in every group, by non-negative least squares with a weight.
+    # min ‖base + Σ λ·difference‖ with λ ≥ 0 that sum to 1 in every group: non-negative least squares with a weight tell
+    # which λ are positive, and least squares among those whose sums stay as they are make up for the weight's rounding.
+    from scipy.linalg import lstsq, null_space  # noqa: PLC0415 - slow to import
     from scipy.optimize import nnls  # noqa: PLC0415 - slow to import
 
     members = (np.unique(group)[:, None] == group).astype(np.float64)
@@ -159,4 +161,11 @@ def _nearest_to_zero(base: Array, differences: Array, group: Array) -> Array:
     target = np.concatenate([-base / scale, np.full(len(members), weight)])
     shares, _ = nnls(system, target, maxiter=100 * system.shape[1])
     shares /= (members.T * (members @ shares)).sum(axis=1)
+    free = np.flatnonzero(shares > 0)
+    moves = null_space(members[:, free])
+    if moves.shape[1] > 0:
+        step, *_ = lstsq((moves.T @ differences[free]).T / scale, -(base + shares @ differences) / scale)
+        exact = shares[free] + moves @ step
+        if exact.min() >= 0:
+            shares[free] = exact
     return np.asarray(base + shares @ differences)
