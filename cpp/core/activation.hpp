@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "normal_tail.hpp"
 #include "simd.hpp"
@@ -220,8 +221,11 @@ template <class T, int count>
     with_functor<T>(spec, [&](auto phi) __attribute__((always_inline)) { detail::apply<T>(phi, z, jet); });
 }
 
-inline bool is_cheap(ActivationSpec spec) {
-    return spec.kind == Activation::identity || spec.kind == Activation::relu || spec.kind == Activation::leaky_relu;
+template <class T>
+bool is_cheap(ActivationSpec spec) {
+    bool cheap = false;
+    with_functor<T>(spec, [&](auto phi) { cheap = std::is_base_of_v<functor::Cheap, decltype(phi)>; });
+    return cheap;
 }
 
 // `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not

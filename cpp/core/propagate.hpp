@@ -124,7 +124,7 @@ template <int order, class T>
             T* const c = order >= 2 ? ws.c[l] + block : nullptr;
             const Matrix<T> w = weight_matrix(theta, layer);
             const T* const bias = layer.bias ? theta + layer.biases : nullptr;
-            if (order <= 1 && l < net.depth() && is_cheap(layer.activation)) {
+            if (order <= 1 && l < net.depth() && is_cheap<T>(layer.activation)) {
                 forward_cheap<order>(layer, w, bias, count, x, a, s);
             } else {
                 T* const z = l < net.depth() ? a : ws.z + block;  // the losses look at z
