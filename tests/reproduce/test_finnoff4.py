@@ -21,6 +21,7 @@ from etaflow.reproduce.finnoff4.experiment import phases_of
 from etaflow.reproduce.finnoff4.problem import CHOSEN, load_problem
 from etaflow.reproduce.finnoff4.protocol import Protocol
 from etaflow.reproduce.finnoff4.settings import PRODUCTS
+from summaries import check_it_fits_a_terminal
 
 if TYPE_CHECKING:
     from etaflow.reproduce._kit.reporting import Progress
@@ -120,13 +121,7 @@ def test_the_summary_tells_what_the_table_holds(result: "Result", folder: Path) 
 
 
 def test_tables_are_readable_on_80_columns(result: "Result") -> None:
-    bars = dict.fromkeys(map(ord, "\u0304\u0303"))  # over a letter, where they take no room
-    lines = [line.translate(bars) for line in result.summary.splitlines() if line.startswith("|")]
-    assert lines
-    assert [line for line in lines if len(line) > 80] == []
-    head = result.answers
-    assert "|\n" not in head
-    assert head.rstrip().splitlines()[-1].startswith("- ")  # the last of the verdicts
+    check_it_fits_a_terminal(result)
 
 
 def test_the_same_again_with_more_threads_and_progress(result: "Result", tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from etaflow.reproduce.finnoff6.experiment import plan_phases
 from etaflow.reproduce.finnoff6.figures import draw_figures
 from etaflow.reproduce.finnoff6.protocol import EXPERIMENTS, Conditions, Protocol
 from etaflow.reproduce.finnoff6.settings import PRODUCTS
+from summaries import check_it_fits_a_terminal
 
 if TYPE_CHECKING:
     from etaflow.reproduce._kit.reporting import Progress
@@ -166,13 +167,7 @@ def test_a_variation_is_the_experiment_under_its_conditions(result: "Result", tm
 
 
 def test_tables_are_readable_on_80_columns(result: "Result") -> None:
-    bars = dict.fromkeys(map(ord, "\u0304\u0303"))  # over a letter, where they take no room
-    lines = [line.translate(bars) for line in result.summary.splitlines() if line.startswith("|")]
-    assert lines
-    assert [line for line in lines if len(line) > 80] == []
-    head = result.answers
-    assert "|\n" not in head
-    assert head.rstrip().splitlines()[-1].startswith("- ")  # the last of the verdicts
+    check_it_fits_a_terminal(result)
 
 
 def test_every_figure_has_a_title(result: "Result") -> None:
