@@ -45,8 +45,9 @@ struct Jet {
 namespace functor {
 
 // Every functor maps z to its Jet; what a caller does not use, the compiler leaves out. NaN gives NaN three times.
-// A Cheap one is applied where z is computed: to store z and read it again would take as long.
-struct Cheap {};
+// One that is PiecewiseLinear, phi(z) = phi'(z) z, is applied where z is computed: to store z and read it again would
+// take as long. Its pull_back(z, d) is d phi'(z) for any number z.
+struct PiecewiseLinear {};
 
 template <class T>
 [[gnu::always_inline]] inline Vec<T> constant(T value, Vec<T> z) {  // NaN where z is
@@ -54,8 +55,9 @@ template <class T>
 }
 
 template <class T>
-struct Identity : Cheap {
+struct Identity : PiecewiseLinear {
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const { return {z, constant<T>(1, z), constant<T>(0, z)}; }
+    [[gnu::always_inline]] Vec<T> pull_back(Vec<T>, Vec<T> d) const { return d; }
 };
 
 template <class T>
@@ -79,8 +81,7 @@ struct Tanh {
         tanh_of_each<T>(a);
         unrolled<count>([&](auto i) __attribute__((always_inline)) { jet[i] = of_value(a[i]); });
     }
-
-  private:
+    // The jet by phi(z).
     [[gnu::always_inline]] static Jet<T> of_value(Vec<T> a) {
         const Vec<T> s = fma(-a, a, set1<T>(1));
         return {a, s, T(-2) * a * s};
@@ -100,23 +101,28 @@ struct Arctan {
 };
 
 template <class T>
-struct Relu : Cheap {
+struct Relu : PiecewiseLinear {
     Vec<T> derivative_at_0;
     explicit Relu(double parameter) : derivative_at_0(set1<T>(static_cast<T>(parameter))) {}
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
         const Vec<T> zero{}, at_0_or_nan = z + derivative_at_0;
         return {max(zero, z), z > zero ? set1<T>(1) : (z < zero ? zero : at_0_or_nan), constant<T>(0, z)};
     }
+    [[gnu::always_inline]] Vec<T> pull_back(Vec<T> z, Vec<T> d) const {
+        const Vec<T> zero{};
+        return z > zero ? d : (z < zero ? zero : derivative_at_0 * d);
+    }
 };
 
 template <class T>
-struct LeakyRelu : Cheap {
+struct LeakyRelu : PiecewiseLinear {
     Vec<T> slope;
     explicit LeakyRelu(double parameter) : slope(set1<T>(static_cast<T>(parameter))) {}
     [[gnu::always_inline]] Jet<T> operator()(Vec<T> z) const {
         const auto negative = z < Vec<T>{};
         return {negative ? slope * z : z, negative ? slope : constant<T>(1, z), constant<T>(0, z)};
     }
+    [[gnu::always_inline]] Vec<T> pull_back(Vec<T> z, Vec<T> d) const { return z < Vec<T>{} ? slope * d : d; }
 };
 
 template <class T>
@@ -222,10 +228,10 @@ template <class T, int count>
 }
 
 template <class T>
-bool is_cheap(ActivationSpec spec) {
-    bool cheap = false;
-    with_functor<T>(spec, [&](auto phi) { cheap = std::is_base_of_v<functor::Cheap, decltype(phi)>; });
-    return cheap;
+bool is_piecewise_linear(ActivationSpec spec) {
+    bool is = false;
+    with_functor<T>(spec, [&](auto phi) { is = std::is_base_of_v<functor::PiecewiseLinear, decltype(phi)>; });
+    return is;
 }
 
 // `count` vectors: a = phi(z), s = phi'(z) if order >= 1, c = phi''(z) if order == 2. a may be z; s and c may not

@@ -6,6 +6,7 @@
 #include "panel_sum.hpp"
 #include "propagate.hpp"
 #include "sample_gradients.hpp"
+#include "shallow.hpp"
 #include "wave.hpp"
 
 namespace etaflow {
@@ -62,8 +63,16 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
     if (what.gradient && is_large_gradient<T>(net_)) {
         sum_in_waves(net_, data, what.gradient, use, control, visit, finish);
     } else {
+        const bool shallow = what.gradient && !what.squares && is_shallow<T>(net_);
         sum_over_panels(data, what.gradient ? d : 0, what.gradient, use, control, [&](std::int64_t p, T* partial) {
             thread_local Workspace<T> ws;
+            if (shallow) {
+                ws.prepare(net_, data.max_vectors(), 1);
+                const Panel<T> panel = data.panel(p);
+                const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
+                loss_of_panel[p] = add_shallow_gradient(net_, loss_, theta, panel, w, what.want_loss, ws, partial);
+                return;
+            }
             visit(p, ws);
             if (partial) accumulate_gradient(net_, data.panel(p), ws, partial);
         });

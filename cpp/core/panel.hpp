@@ -153,10 +153,9 @@ template <int rows, int cols, bool bias, class T>
 inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, const T* x, int x_units, int c0, T* g,
                           std::ptrdiff_t g_stride, T* g_bias) {
     constexpr int inputs = cols - bias;
-    Vec<T> acc[rows][cols];
-    for (int r = 0; r < rows; ++r)
-        for (int c = 0; c < cols; ++c) acc[r][c] = Vec<T>{};
-    const auto add_chunk = [&](int first, auto count) {
+    Vec<T> acc[rows * cols];
+    unrolled<rows * cols>([&](auto i) __attribute__((always_inline)) { acc[i] = Vec<T>{}; });
+    const auto add_chunk = [&](int first, auto count) __attribute__((always_inline)) {
         const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
         const T* d = delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
         const T* a = x + std::ptrdiff_t{first} * x_units * lanes<T> + c0 * row;
@@ -165,8 +164,9 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
             for (int c = 0; c < inputs; ++c) in[c] = load(a + c * row + v * lanes<T>);
             for (int r = 0; r < rows; ++r) {
                 const Vec<T> dv = load(d + r * row + v * lanes<T>);
-                for (int c = 0; c < inputs; ++c) acc[r][c] = fma(dv, in[c], acc[r][c]);
-                if constexpr (bias) acc[r][inputs] = acc[r][inputs] + dv;
+                Vec<T>* const sums = acc + r * cols;
+                for (int c = 0; c < inputs; ++c) sums[c] = fma(dv, in[c], sums[c]);
+                if constexpr (bias) sums[inputs] = sums[inputs] + dv;
             }
         }
     };
@@ -176,18 +176,11 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
         else
             add_chunk(first, count);
     });
-    constexpr int total = rows * cols;
-    for (int first = 0; first < total; first += lanes<T>) {
-        Vec<T> square[lanes<T>];
-        for (int i = 0; i < lanes<T>; ++i)
-            square[i] = first + i < total ? acc[(first + i) / cols][(first + i) % cols] : Vec<T>{};
-        const Vec<T> sums = reduce<T>(square);
-        for (int i = 0; i < lanes<T> && first + i < total; ++i) {
-            const int r = (first + i) / cols, c = (first + i) % cols;
-            T* const at = bias && c == inputs ? g_bias + r : g + r * g_stride + c;
-            *at += sums[i];
-        }
-    }
+    for_each_sum<T>(acc, [&](auto i, T sum) __attribute__((always_inline)) {
+        constexpr int r = i / cols, c = i % cols;
+        T* const at = bias && c == inputs ? g_bias + r : g + r * g_stride + c;
+        *at += sum;
+    });
 }
 
 // g[c0 + i] += sums[i]; the element after the last input is that of the bias, what follows it has no meaning.

@@ -96,10 +96,10 @@ struct StoreActivated {
 
 // a = phi(W x + b) and s = phi' there, for a cheap phi.
 template <int order, class T>
-[[gnu::noinline]] void forward_cheap(const Layer& layer, Matrix<T> w, const T* bias, int vectors, const T* x, T* a,
-                                     T* s) {
+[[gnu::noinline]] void forward_piecewise(const Layer& layer, Matrix<T> w, const T* bias, int vectors, const T* x, T* a,
+                                         T* s) {
     with_functor<T>(layer.activation, [&](auto phi) {
-        if constexpr (std::is_base_of_v<functor::Cheap, decltype(phi)>) {
+        if constexpr (std::is_base_of_v<functor::PiecewiseLinear, decltype(phi)>) {
             const StoreActivated<order, T, decltype(phi)> finish{phi, a, s};
             if (bias)
                 chunk_product<Start::bias>(layer.out, layer.in, vectors, w, bias, x, a, finish);
@@ -124,8 +124,8 @@ template <int order, class T>
             T* const c = order >= 2 ? ws.c[l] + block : nullptr;
             const Matrix<T> w = weight_matrix(theta, layer);
             const T* const bias = layer.bias ? theta + layer.biases : nullptr;
-            if (order <= 1 && l < net.depth() && is_cheap<T>(layer.activation)) {
-                forward_cheap<order>(layer, w, bias, count, x, a, s);
+            if (order <= 1 && l < net.depth() && is_piecewise_linear<T>(layer.activation)) {
+                forward_piecewise<order>(layer, w, bias, count, x, a, s);
             } else {
                 T* const z = l < net.depth() ? a : ws.z + block;  // the losses look at z
                 chunk_product(layer.out, layer.in, count, w, bias, x, z);

@@ -291,6 +291,22 @@ template <class T>
     return rows[0];
 }
 
+// f(std::integral_constant<int, i>, sum of v[i]) for every i.
+template <class T, int count, class F>
+[[gnu::always_inline]] inline void for_each_sum(const Vec<T> (&v)[count], F f) {
+    constexpr int squares = (count + lanes<T> - 1) / lanes<T>;
+    Vec<T> sums[squares];
+    unrolled<squares>([&](auto part) __attribute__((always_inline)) {
+        Vec<T> square[lanes<T>];
+        unrolled<lanes<T>>([&](auto i) __attribute__((always_inline)) {
+            constexpr int at = part * lanes<T> + i;
+            square[i] = at < count ? v[at < count ? at : 0] : Vec<T>{};
+        });
+        sums[part] = reduce<T>(square);
+    });
+    unrolled<count>([&](auto i) __attribute__((always_inline)) { f(i, sums[i / lanes<T>][i % lanes<T>]); });
+}
+
 // Lane i gets what lane i ^ s holds.
 template <class T, int s>
 [[gnu::always_inline]] inline Vec<T> exchange(Vec<T> a) {
