@@ -1,9 +1,15 @@
-// The hot loops, one at a time, for an instrument that counts instructions between entry to and exit from `measured`.
+// The hot loops, one at a time, for instruments that count instructions between entry to and exit from `measured`, or
+// look again and again where the program is.
 //
-//   hot_loops             the names, one a line
-//   hot_loops --compiler  what compiled it
-//   hot_loops NAME        does that work on one thread and prints how many units of it: steps, gradients, matrices
+//   hot_loops               the names, one a line
+//   hot_loops --compiler    what compiled it
+//   hot_loops NAME          does that work on one thread and prints how many units of it: steps, gradients, matrices
+//   hot_loops NAME SECONDS  does it again and again for so long, and prints the best time of a unit in nanoseconds
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <limits>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -24,9 +30,25 @@ namespace {
 // Called through a pointer that the compiler does not know: no copy of the function is made for a caller.
 void (*volatile enter)(void (*work)(void*), void* context) = measured;
 
+using Seconds = std::chrono::duration<double>;
+Seconds duration{0};  // how long to repeat the work; 0: do it once
+Seconds best{std::numeric_limits<double>::infinity()};
+
+// Returns how often the work was done.
 template <class F>
-void measure(F work) {
-    enter([](void* at) { (*static_cast<F*>(at))(); }, &work);
+std::int64_t measure(F work) {
+    using Clock = std::chrono::steady_clock;
+    std::int64_t rounds = 0;
+    const auto begin = Clock::now();
+    auto now = begin;
+    do {
+        const auto before = now;
+        enter([](void* at) { (*static_cast<F*>(at))(); }, &work);
+        now = Clock::now();
+        best = std::min<Seconds>(best, now - before);
+        ++rounds;
+    } while (now - begin < duration);
+    return rounds;
 }
 
 template <class T>
@@ -99,8 +121,10 @@ std::int64_t steps(const Shape& shape, std::int64_t runs, std::int64_t batch, st
     const DescentState<T> state{theta.data(), nullptr,     nullptr, step.data(), status.data(),
                                 scale.data(), time.data(), nullptr, nullptr,     sup.data()};
     std::atomic<std::int64_t> made{0};
-    measure([&] { descend(plan, state, count, 1, p.control, made); });
-    return made;
+    std::int64_t until = 0;
+    if (duration.count() > 0) count *= 25;  // what a call does before and after its steps is not asked for
+    const std::int64_t rounds = measure([&] { descend(plan, state, until += count, 1, p.control, made); });
+    return made / rounds;
 }
 
 template <class T>
@@ -179,7 +203,11 @@ int main(int count, char** arguments) {
     if (asked == "--compiler") return std::puts(ETAFLOW_COMPILER) < 0;
     for (const Work& work : works) {
         if (asked.empty()) std::puts(work.name.data());
-        if (asked == work.name) return std::printf("%lld\n", static_cast<long long>(work.run())) < 0;
+        if (asked != work.name) continue;
+        if (count > 2) duration = Seconds(std::atof(arguments[2]));
+        const std::int64_t units = work.run();
+        if (count > 2) return std::printf("%.2f\n", best.count() * 1e9 / static_cast<double>(units)) < 0;
+        return std::printf("%lld\n", static_cast<long long>(units)) < 0;
     }
     return asked.empty() ? 0 : 2;
 }
