@@ -1,6 +1,8 @@
 // The gradient flow theta' = -grad f(theta): the explicit Runge-Kutta pair 5(4) of Dormand & Prince (1980), with step
 // size control, dense output of order 4 and the stiffness test of Hairer, Norsett & Wanner (Solving ODEs I and II:
-// DOPRI5).
+// DOPRI5). Where stability would shorten its steps, which is soon so on the way into a minimum, explicit methods of
+// order 4 that are stable along the negative axis take over (stabilized_methods.hpp), with as many stages as a step of
+// the length that accuracy allows needs.
 #pragma once
 
 #include <atomic>
