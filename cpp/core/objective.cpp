@@ -43,13 +43,21 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
     losses.assign(static_cast<std::size_t>(data.count()), 0);
     squares.assign(what.squares ? losses.size() : 0, 0);
     double *const loss_of_panel = losses.data(), *const squares_of_panel = squares.data();
-    const auto visit = [&](std::int64_t p, Workspace<T>& ws) {
+    const bool in_waves = what.gradient && is_large_gradient<T>(net_);
+    const bool shallow = is_shallow<T>(net_) && !is_large_gradient<T>(net_) && !what.squares;
+    // The losses of panel p, and what else is wanted; its gradient is added to `partial` unless null.
+    const auto visit = [&](std::int64_t p, Workspace<T>& ws, T* partial) {
         ws.prepare(net_, data.max_vectors(), 1);
         const Panel<T> panel = data.panel(p);
         const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
+        if (shallow) {
+            loss_of_panel[p] = add_shallow_gradient(net_, loss_, theta, panel, w, what.want_loss, ws, partial);
+            return;
+        }
         loss_of_panel[p] = what.want_loss ? propagate<true>(net_, loss_, theta, panel, w, ws, what.gradient)
                                           : propagate<false>(net_, loss_, theta, panel, w, ws, what.gradient);
         if (what.squares) squares_of_panel[p] = squared_gradients(net_, panel, ws);
+        if (partial) accumulate_gradient(net_, panel, ws, partial);
     };
     const auto finish = [&](std::int64_t begin, std::int64_t end) {
         const T factor = static_cast<T>(what.scale), pull = static_cast<T>(2 * what.l2);
@@ -60,21 +68,13 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
             for (std::int64_t i = begin; i < end; ++i) g[i] *= factor;
     };
     const Threads use = threads_for(gradient_flops(data.samples()), threads);
-    if (what.gradient && is_large_gradient<T>(net_)) {
-        sum_in_waves(net_, data, what.gradient, use, control, visit, finish);
+    if (in_waves) {
+        const auto propagate_panel = [&](std::int64_t p, Workspace<T>& ws) { visit(p, ws, nullptr); };
+        sum_in_waves(net_, data, what.gradient, use, control, propagate_panel, finish);
     } else {
-        const bool shallow = what.gradient && !what.squares && is_shallow<T>(net_);
         sum_over_panels(data, what.gradient ? d : 0, what.gradient, use, control, [&](std::int64_t p, T* partial) {
             thread_local Workspace<T> ws;
-            if (shallow) {
-                ws.prepare(net_, data.max_vectors(), 1);
-                const Panel<T> panel = data.panel(p);
-                const T* w = what.weights ? what.weights + data.first_sample(p) : nullptr;
-                loss_of_panel[p] = add_shallow_gradient(net_, loss_, theta, panel, w, what.want_loss, ws, partial);
-                return;
-            }
-            visit(p, ws);
-            if (partial) accumulate_gradient(net_, data.panel(p), ws, partial);
+            visit(p, ws, partial);
         });
         if (what.gradient) finish(0, d);
     }

@@ -209,6 +209,7 @@ double add_shallow_gradient(const Network& net, Loss loss, const T* theta, const
             chunk_product(1, hidden.out, count, weight_matrix(theta, last), v_bias, values, z);
         });
         total = outputs();
+        if (!g) return;
         const auto add = [&](auto kept) { add_gradient(net, theta, panel, kept, ws.delta[2], g); };
         if constexpr (is_linear)
             add(KeptZ<T, Functor>{phi, ws.a[1]});
