@@ -26,10 +26,12 @@ inline constexpr int panel_samples = 256;
 inline constexpr int tile_outputs = 5, tile_vectors = 4;         // forward and backward: 20 sums + 4 inputs
 inline constexpr int gradient_outputs = 5, gradient_inputs = 5;  // gradient: 25 sums + 5 inputs
 inline constexpr int product_rows = 8, product_vectors = 3;      // inputs as lanes: 24 sums + 3 inputs + 1 factor
+inline constexpr int wide_rows = 5, wide_vectors = 5;            // the same: 25 sums + 5 inputs + 1 factor
 #else
 inline constexpr int tile_outputs = 5, tile_vectors = 2;
 inline constexpr int gradient_outputs = 3, gradient_inputs = 3;
 inline constexpr int product_rows = ETAFLOW_VECTOR_BYTES == 32 ? 4 : 3, product_vectors = 3;
+inline constexpr int wide_rows = product_rows, wide_vectors = product_vectors;
 #endif
 inline constexpr int gradient_line = 8;  // inputs where there is one output: 8 sums, as many as the collapse takes in
 
@@ -327,16 +329,24 @@ template <class T>
 inline void panel_gradient_from_rows(OutputRange of, int rows, int cols, std::span<const PanelDelta<T>> panels,
                                      bool add, T* g, T* g_bias) {
     const int all = cols + (g_bias != nullptr);
-    for_each_piece((all + lanes<T> - 1) / lanes<T>, product_vectors, [&](int v, int v_count) {
-        with_constant<product_vectors>(v_count, [&](auto V) {
-            for_each_piece(of.count, product_rows, [&](int first, int r_count) {
-                with_constant<product_rows>(r_count, [&](auto R) {
-                    detail::row_gradient_tile<R, V, T>(panels, add, rows, of.first + first, v * lanes<T>, cols, g,
-                                                       g_bias);
+    const auto in_tiles = [&](auto tile_rows, auto tile_vectors) {
+        constexpr int most_rows = tile_rows, most_vectors = tile_vectors;
+        for_each_piece((all + lanes<T> - 1) / lanes<T>, most_vectors, [&](int v, int v_count) {
+            with_constant<most_vectors>(v_count, [&](auto V) {
+                for_each_piece(of.count, most_rows, [&](int first, int r_count) {
+                    with_constant<most_rows>(r_count, [&](auto R) {
+                        detail::row_gradient_tile<R, V, T>(panels, add, rows, of.first + first, v * lanes<T>, cols, g,
+                                                           g_bias);
+                    });
                 });
             });
         });
-    });
+    };
+    // The wide tile where it leaves no rest and the usual one does: ten outputs are common.
+    if (of.count % wide_rows == 0 && of.count % product_rows != 0)
+        in_tiles(std::integral_constant<int, wide_rows>{}, std::integral_constant<int, wide_vectors>{});
+    else
+        in_tiles(std::integral_constant<int, product_rows>{}, std::integral_constant<int, product_vectors>{});
 }
 
 }  // namespace etaflow
