@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include "simd.hpp"
@@ -24,11 +25,13 @@ inline constexpr int panel_samples = 256;
 #if ETAFLOW_VECTOR_BYTES == 64
 inline constexpr int tile_outputs = 5, tile_vectors = 4;         // forward and backward: 20 sums + 4 inputs
 inline constexpr int gradient_outputs = 5, gradient_inputs = 5;  // gradient: 25 sums + 5 inputs
-inline constexpr int row_outputs = 10, row_vectors = 2;          // gradient from rows: 20 sums + 2 inputs
+inline constexpr int product_rows = 8, product_vectors = 3;      // inputs as lanes: 24 sums + 3 inputs + 1 factor
+inline constexpr int wide_rows = 5, wide_vectors = 5;            // the same: 25 sums + 5 inputs + 1 factor
 #else
 inline constexpr int tile_outputs = 5, tile_vectors = 2;
 inline constexpr int gradient_outputs = 3, gradient_inputs = 3;
-inline constexpr int row_outputs = 5, row_vectors = 2;
+inline constexpr int product_rows = ETAFLOW_VECTOR_BYTES == 32 ? 4 : 3, product_vectors = 3;
+inline constexpr int wide_rows = product_rows, wide_vectors = product_vectors;
 #endif
 inline constexpr int gradient_line = 8;  // inputs where there is one output: 8 sums, as many as the collapse takes in
 
@@ -183,33 +186,65 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
     });
 }
 
-// g[c0 + i] += sums[i]; the element after the last input is that of the bias, what follows it has no meaning.
+}  // namespace detail
+
+// A panel of those whose gradients are summed, and the deltas of the layer in question.
 template <class T>
-inline void add_row_piece(Vec<T> sums, int c0, int cols, T* g, T* g_bias) {
-    if (c0 + lanes<T> <= cols) return store_unaligned(g + c0, load_unaligned(g + c0) + sums);
-    for (int i = 0; i < lanes<T> && c0 + i < cols; ++i) g[c0 + i] += sums[i];
-    if (g_bias && c0 <= cols) *g_bias += sums[cols - c0];
+struct PanelDelta {
+    Panel<T> panel;
+    const T* delta;
+};
+
+namespace detail {
+
+// g[c0 + i] = sums[i], or += with `add`; the element after the last input is that of the bias, what follows it has no
+// meaning.
+template <class T>
+inline void finish_row_piece(Vec<T> sums, bool add, int c0, int cols, T* g, T* g_bias) {
+    if (c0 + lanes<T> <= cols) return store_unaligned(g + c0, add ? load_unaligned(g + c0) + sums : sums);
+    const auto finish = [add](T& to, T sum) { to = add ? to + sum : sum; };
+    for (int i = 0; i < lanes<T> && c0 + i < cols; ++i) finish(g[c0 + i], sums[i]);
+    if (g_bias && c0 <= cols) finish(*g_bias, sums[cols - c0]);
 }
 
 template <int rows, int vectors, class T>
-inline void row_gradient_tile(const Panel<T>& panel, const T* delta, int delta_units, int r0, int c0,
-                              Vec<T> (&acc)[rows][vectors]) {
-    for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v) acc[r][v] = Vec<T>{};
-    for_each_chunk(panel.vectors, [&](int first, int count) {
+inline void row_gradient_tile(std::span<const PanelDelta<T>> panels, bool add, int delta_units, int r0, int c0,
+                              int cols, T* g, T* g_bias) {
+    Vec<T> acc[rows * vectors];
+    unrolled<rows * vectors>([&](auto i) __attribute__((always_inline)) { acc[i] = Vec<T>{}; });
+    const auto add_chunk = [&](const PanelDelta<T>& from, int first, auto count) __attribute__((always_inline)) {
         const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
-        const T* d = delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
-        const int samples = std::min(count * lanes<T>, panel.samples - first * lanes<T>);
+        const T* d = from.delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
+        const int begin = first * lanes<T>, samples = std::min(count * lanes<T>, from.panel.samples - begin);
         for (int i = 0; i < samples; ++i) {
-            const T* x = panel.row(first * lanes<T> + i) + c0;
+            const T* x = from.panel.row(begin + i) + c0;
             Vec<T> in[vectors];
             for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
             for (int r = 0; r < rows; ++r) {
                 const Vec<T> dv = set1<T>(d[r * row + i]);
-                for (int v = 0; v < vectors; ++v) acc[r][v] = fma(dv, in[v], acc[r][v]);
+                for (int v = 0; v < vectors; ++v) acc[r * vectors + v] = fma(dv, in[v], acc[r * vectors + v]);
             }
         }
-    });
+    };
+    for (const PanelDelta<T>& from : panels)
+        for_each_chunk(from.panel.vectors, [&](int first, int count) __attribute__((always_inline)) {
+            if (count == chunk_vectors)
+                add_chunk(from, first, std::integral_constant<int, chunk_vectors>{});  // a stride the compiler knows
+            else
+                add_chunk(from, first, count);
+        });
+    T* const to = g + std::ptrdiff_t{r0} * cols;
+    if (c0 + vectors * lanes<T> <= cols)  // straight from the registers
+        unrolled<rows * vectors>([&](auto i) __attribute__((always_inline)) {
+            T* const at = to + i / vectors * std::ptrdiff_t{cols} + c0 + i % vectors * lanes<T>;
+            store_unaligned(at, add ? load_unaligned(at) + acc[i] : acc[i]);
+        });
+    else
+        for (int i = 0; i < rows * vectors; ++i) {
+            const int r = i / vectors;
+            finish_row_piece(acc[i], add, c0 + i % vectors * lanes<T>, cols, to + std::ptrdiff_t{r} * cols,
+                             g_bias ? g_bias + r0 + r : nullptr);
+        }
 }
 
 }  // namespace detail
@@ -288,26 +323,30 @@ inline bool inputs_fill_lanes(int cols) {
 }
 
 // The same for the layer that reads the data, with inputs instead of samples in the lanes: nothing is left to sum up at
-// the end, which pays off where a panel is small compared with the weights.
+// the end, which pays off where panels are small compared with the weights. Takes in several panels, and overwrites g
+// and g_bias unless told to `add`.
 template <class T>
-inline void panel_gradient_from_rows(OutputRange of, int rows, int cols, const Panel<T>& panel, const T* delta, T* g,
-                                     T* g_bias) {
+inline void panel_gradient_from_rows(OutputRange of, int rows, int cols, std::span<const PanelDelta<T>> panels,
+                                     bool add, T* g, T* g_bias) {
     const int all = cols + (g_bias != nullptr);
-    for_each_piece((all + lanes<T> - 1) / lanes<T>, row_vectors, [&](int v, int v_count) {
-        with_constant<row_vectors>(v_count, [&](auto V) {
-            for_each_piece(of.count, row_outputs, [&](int first, int r_count) {
-                with_constant<row_outputs>(r_count, [&](auto R) {
-                    const int r0 = of.first + first, c0 = v * lanes<T>;
-                    Vec<T> acc[R()][V()];
-                    detail::row_gradient_tile<R, V, T>(panel, delta, rows, r0, c0, acc);
-                    for (int r = 0; r < R; ++r)
-                        for (int u = 0; u < V; ++u)
-                            detail::add_row_piece(acc[r][u], c0 + u * lanes<T>, cols, g + std::ptrdiff_t{r0 + r} * cols,
-                                                  g_bias ? g_bias + r0 + r : nullptr);
+    const auto in_tiles = [&](auto tile_rows, auto tile_vectors) {
+        constexpr int most_rows = tile_rows, most_vectors = tile_vectors;
+        for_each_piece((all + lanes<T> - 1) / lanes<T>, most_vectors, [&](int v, int v_count) {
+            with_constant<most_vectors>(v_count, [&](auto V) {
+                for_each_piece(of.count, most_rows, [&](int first, int r_count) {
+                    with_constant<most_rows>(r_count, [&](auto R) {
+                        detail::row_gradient_tile<R, V, T>(panels, add, rows, of.first + first, v * lanes<T>, cols, g,
+                                                           g_bias);
+                    });
                 });
             });
         });
-    });
+    };
+    // The wide tile where it leaves no rest and the usual one does: ten outputs are common.
+    if (of.count % wide_rows == 0 && of.count % product_rows != 0)
+        in_tiles(std::integral_constant<int, wide_rows>{}, std::integral_constant<int, wide_vectors>{});
+    else
+        in_tiles(std::integral_constant<int, product_rows>{}, std::integral_constant<int, product_vectors>{});
 }
 
 }  // namespace etaflow

@@ -250,6 +250,12 @@ double propagate(const Network& net, Loss loss, const T* theta, const Panel<T>& 
     return static_cast<double>(sum<T>(total));
 }
 
+// Whether the gradient of layer l is summed from the rows of the data.
+template <class T>
+bool sums_rows(const Layer& layer, int l, const Panel<T>& panel) {
+    return l == 1 && panel.rows && inputs_fill_lanes<T>(layer.in + layer.bias);
+}
+
 // g += sum over the panel's samples of delta x^T for outputs of layer l, whose inputs are x; g is laid out as theta.
 template <class T>
 void accumulate_layer(const Network& net, int l, OutputRange of, const Panel<T>& panel, const T* delta, const T* x,
@@ -257,10 +263,12 @@ void accumulate_layer(const Network& net, int l, OutputRange of, const Panel<T>&
     const Layer& layer = net.layers()[l - 1];
     T* const weights = g + layer.weights;
     T* const biases = layer.bias ? g + layer.biases : nullptr;
-    if (l == 1 && panel.rows && inputs_fill_lanes<T>(layer.in + layer.bias))
-        panel_gradient_from_rows(of, layer.out, layer.in, panel, delta, weights, biases);
-    else
+    if (sums_rows(layer, l, panel)) {
+        const PanelDelta<T> one[] = {{panel, delta}};
+        panel_gradient_from_rows<T>(of, layer.out, layer.in, one, true, weights, biases);
+    } else {
         panel_gradient(of, layer.out, layer.in, panel.vectors, delta, x, weights, biases);
+    }
 }
 template <class T>
 void accumulate_layer(const Network& net, int l, const Panel<T>& panel, const T* delta, const T* x, T* g) {

@@ -11,15 +11,6 @@
 
 namespace etaflow {
 
-// Tiles that fit the registers: 24 sums, 3 vectors of b, one of a, of 32; and less with 16.
-#if ETAFLOW_VECTOR_BYTES == 64
-inline constexpr int product_rows = 8, product_vectors = 3;
-#elif ETAFLOW_VECTOR_BYTES == 32
-inline constexpr int product_rows = 4, product_vectors = 3;
-#else
-inline constexpr int product_rows = 3, product_vectors = 3;
-#endif
-
 // Columns of a strip, and samples of it that stay in the first-level cache while all rows pass by.
 template <class T>
 inline constexpr int product_cols = product_vectors * lanes<T>;

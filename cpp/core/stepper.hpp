@@ -173,9 +173,10 @@ class PanelStepper final : public Stepper<T> {
     }
 
     std::uint64_t diverged() const override {
+        const std::int64_t whole = d_ / lanes<T>;  // what fills up the last vector may be anything
         T zero = 0;
-        for (std::int64_t j = 0; j < d_; ++j) zero += theta_[j] * T(0);
-        return zero != zero;
+        for (std::int64_t j = whole * lanes<T>; j < d_; ++j) zero += theta_[j] * T(0);
+        return zero != zero || nonfinite_lanes<T>(moving_.theta, whole) != 0;
     }
     void save(Buffer<T>& copy) const override { moving_.save(ensure(copy, moving_.saved_size())); }
     void restore(const Buffer<T>& copy) override {

@@ -3,6 +3,8 @@
 // order for any number of threads.
 #pragma once
 
+#include <array>
+#include <span>
 #include <vector>
 
 #include "parallel.hpp"
@@ -33,6 +35,35 @@ inline std::vector<WeightPiece> weight_pieces(const Network& net) {
     return pieces;
 }
 
+// f(begin, size) for the two blocks of theta that make up a piece.
+template <class F>
+void for_each_block(const Layer& layer, OutputRange of, F f) {
+    f(layer.weights + std::int64_t{of.first} * layer.in, std::int64_t{of.count} * layer.in);
+    if (layer.bias) f(layer.biases + of.first, std::int64_t{of.count});
+}
+
+// A piece of `out` = the sum over panels [begin, end), whose workspaces are `spaces`, or += for all but the first wave.
+template <class T>
+void sum_piece(const Network& net, const WeightPiece& piece, const Panels<T>& data, std::int64_t begin,
+               std::int64_t end, const Workspace<T>* spaces, T* out) {
+    const auto [l, of] = piece;
+    const Layer& layer = net.layers()[l - 1];
+    const bool add = begin > 0;
+    if (sums_rows(layer, l, data.panel(begin))) {
+        std::array<PanelDelta<T>, wave_panels> panels;
+        for (std::int64_t p = begin; p < end; ++p) panels[p - begin] = {data.panel(p), spaces[p - begin].delta[l]};
+        const std::span all(panels.data(), static_cast<std::size_t>(end - begin));
+        return panel_gradient_from_rows<T>(of, layer.out, layer.in, all, add, out + layer.weights,
+                                           layer.bias ? out + layer.biases : nullptr);
+    }
+    if (!add) for_each_block(layer, of, [&](std::int64_t at, std::int64_t size) { std::fill_n(out + at, size, T(0)); });
+    for (std::int64_t p = begin; p < end; ++p) {
+        const Panel<T> panel = data.panel(p);
+        const Workspace<T>& ws = spaces[p - begin];
+        accumulate_layer(net, l, of, panel, ws.delta[l], l == 1 ? panel.x : ws.a[l - 1], out);
+    }
+}
+
 // out (d) = the sum over all panels of their gradients. visit(p, ws) propagates panel p; finish(begin, end) is called
 // at last for all parameters, in parts.
 template <class T, class Visit, class Finish>
@@ -47,19 +78,11 @@ void sum_in_waves(const Network& net, const Panels<T>& data, T* out, Threads thr
         parallel_for(threads, end - begin, control, [&](std::int64_t i) { visit(begin + i, spaces[i]); });
         control.throw_if_stopped();
         parallel_for(threads, static_cast<std::int64_t>(pieces.size()), control, [&](std::int64_t i) {
-            const auto [l, of] = pieces[static_cast<std::size_t>(i)];
-            const Layer& layer = net.layers()[l - 1];
-            const auto each_block = [&](auto f) {  // of theta
-                f(layer.weights + std::int64_t{of.first} * layer.in, std::int64_t{of.count} * layer.in);
-                if (layer.bias) f(layer.biases + of.first, std::int64_t{of.count});
-            };
-            if (begin == 0) each_block([&](std::int64_t at, std::int64_t size) { std::fill_n(out + at, size, T(0)); });
-            for (std::int64_t p = begin; p < end; ++p) {
-                const Panel<T> panel = data.panel(p);
-                const Workspace<T>& ws = spaces[p - begin];
-                accumulate_layer(net, l, of, panel, ws.delta[l], l == 1 ? panel.x : ws.a[l - 1], out);
-            }
-            if (end == data.count()) each_block([&](std::int64_t at, std::int64_t size) { finish(at, at + size); });
+            const WeightPiece& piece = pieces[static_cast<std::size_t>(i)];
+            sum_piece(net, piece, data, begin, end, spaces, out);
+            if (end == data.count())
+                for_each_block(net.layers()[piece.layer - 1], piece.of,
+                               [&](std::int64_t at, std::int64_t size) { finish(at, at + size); });
         });
         control.throw_if_stopped();
     }

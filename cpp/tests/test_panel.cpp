@@ -95,20 +95,26 @@ void from_rows(int rows, int inputs, int n) {
     panels.fill(data, indices.data());
     const Panel<T> panel = panels.panel(0);
     const PanelRows<T> delta(rows, panel.vectors, random);
-    std::vector<T> g(static_cast<std::size_t>(rows * inputs), T(0)), g_bias(static_cast<std::size_t>(rows), T(0));
-    for (const OutputRange of : {OutputRange{0, rows / 2}, OutputRange{rows / 2, rows - rows / 2}})
-        if (of.count > 0) panel_gradient_from_rows(of, rows, inputs, panel, delta.data.data(), g.data(), g_bias.data());
+    const PanelDelta<T> one{panel, delta.data.data()};
+    std::vector<T> g(static_cast<std::size_t>(rows * inputs), T(7)), g_bias(static_cast<std::size_t>(rows), T(7));
+    const auto sum = [&](std::initializer_list<PanelDelta<T>> all, bool add) {
+        for (const OutputRange of : {OutputRange{0, rows / 2}, OutputRange{rows / 2, rows - rows / 2}})
+            if (of.count > 0)
+                panel_gradient_from_rows<T>(of, rows, inputs, {all.begin(), all.size()}, add, g.data(), g_bias.data());
+    };
+    sum({one, one}, false);  // twice, instead of what is there
+    sum({one}, true);        // and once more
     for (int r = 0; r < rows; ++r) {
-        T sum = 0;
+        T total = 0;
         for (int c = 0; c < inputs; ++c) {
             T expected = 0;
             for (int i = 0; i < n; ++i)
                 expected +=
                     delta.at(r, i) * x[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)] * inputs + c)];
-            CHECK_NEAR(g[static_cast<std::size_t>(r * inputs + c)], expected, close<T>() * 100);
+            CHECK_NEAR(g[static_cast<std::size_t>(r * inputs + c)], 3 * expected, close<T>() * 100);
         }
-        for (int i = 0; i < n; ++i) sum += delta.at(r, i);
-        CHECK_NEAR(g_bias[static_cast<std::size_t>(r)], sum, close<T>() * 100);
+        for (int i = 0; i < n; ++i) total += delta.at(r, i);
+        CHECK_NEAR(g_bias[static_cast<std::size_t>(r)], 3 * total, close<T>() * 100);
     }
 }
 
