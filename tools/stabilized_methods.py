@@ -26,7 +26,7 @@ STAGES = (5, 6, 7, 8, 9, 10, 12, 14, 16, 20)
 DAMPING = 0.95
 #: The norm of the error estimate's residuals of order 4. With it the global error on smooth flows is about that of
 #: Dormand & Prince's pair at the same tolerance of 1e-6.
-ESTIMATE = 0.02
+ESTIMATE = 0.03
 TRIES = 60
 
 

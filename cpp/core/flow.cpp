@@ -34,7 +34,7 @@ constexpr int steps_to_change = 5, steps_to_return = 10;
 
 // The spectral radius is estimated anew after so many steps, and taken larger by the factor: iterations come from
 // below.
-constexpr int steps_of_estimate = 10;
+constexpr int steps_of_estimate = 20;
 constexpr double safety = 1.1;
 
 constexpr int steps_to_stiff = 15;  // in a row, within a factor of two of what the longest method allows
@@ -243,7 +243,7 @@ class Integrator {
             row[3 * d_ + j] = change - step * k_[6][j] - bend;
         }
         if (stabilized_)
-            std::fill_n(row + 4 * d_, d_, T(0));  // then the cubic through both ends and their slopes
+            pass_through_last(row, h);
         else
             combine(dense_weights.data(), 7, step, nullptr, row + 4 * d_);
         const double t = path_.mesh.back() + h;
@@ -253,6 +253,19 @@ class Integrator {
         if (!stabilized_) note_h_lambda(h);
         std::swap(y_, next_);
         std::swap(k_[0], k_[6]);
+    }
+
+    // Makes of the cubic through both ends and their slopes the quartic that also goes through where the last step began,
+    // unless that is too near.
+    void pass_through_last(T* row, double h) const {
+        const std::size_t steps = path_.mesh.size() - 1;
+        const double back = steps > 0 ? (path_.mesh[steps] - path_.mesh[steps - 1]) / h : 0;
+        const T s = static_cast<T>(-back), r = 1 - s, scale = 1 / (s * s * r * r);
+        const T* const last = row - 5 * d_;
+        for (std::size_t j = 0; j < d_; ++j) {
+            const T cubic = row[j] + s * (row[d_ + j] + r * (row[2 * d_ + j] + s * row[3 * d_ + j]));
+            row[4 * d_ + j] = back < 0.5 ? T(0) : (last[j] - cubic) * scale;
+        }
     }
 
     // Hairer & Wanner II, section IV.2: |h lambda| from the last two stages of the pair, which are at the same time.

@@ -18,7 +18,8 @@ bool is_shallow(const Network& net) {
 }
 
 // g += the gradient of the panel's losses, each times its weight if given; g is laid out as theta, or null if only the
-// losses are wanted. Returns their sum if wanted. `ws` is prepared for one derivative; its contents have no meaning afterwards.
+// losses are wanted. Returns their sum if wanted. `ws` is prepared for one derivative; its contents have no meaning
+// afterwards.
 template <class T>
 double add_shallow_gradient(const Network& net, Loss loss, const T* theta, const Panel<T>& panel, const T* weights,
                             bool want_loss, Workspace<T>& ws, T* g);
