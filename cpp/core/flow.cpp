@@ -255,8 +255,8 @@ class Integrator {
         std::swap(k_[0], k_[6]);
     }
 
-    // Makes of the cubic through both ends and their slopes the quartic that also goes through where the last step began,
-    // unless that is too near.
+    // Makes of the cubic through both ends and their slopes the quartic that also goes through where the last step
+    // began, unless that is too near.
     void pass_through_last(T* row, double h) const {
         const std::size_t steps = path_.mesh.size() - 1;
         const double back = steps > 0 ? (path_.mesh[steps] - path_.mesh[steps - 1]) / h : 0;
