@@ -198,8 +198,10 @@ class Integrator {
         const std::array<double, 10>& w = at->closing;
         trial_ = y_;
         for (int s = 0; s < at->stages - 4; ++s) {
-            const double weights[7]{s == 0 ? at->euler[0] : 0.0, s == 0 ? 0.0 : at->euler[static_cast<std::size_t>(s)]};
-            combine(weights, 2, static_cast<T>(h), trial_.data(), trial_.data());
+            const double length = at->euler[static_cast<std::size_t>(s)];
+            // Of k_[1] nothing is read before this step has set it: a failed step may have left it infinite.
+            const double weights[7]{s == 0 ? length : 0.0, length};
+            combine(weights, s == 0 ? 1 : 2, static_cast<T>(h), trial_.data(), trial_.data());
             slope(trial_, k_[1]);
         }
         const double closing[4][7]{{0, w[0]}, {0, w[1], w[2]}, {0, w[3], w[4], w[5]}, {0, w[6], w[7], w[8], w[9]}};
