@@ -43,8 +43,8 @@ double Objective<T>::evaluate(const T* theta, const Panels<T>& data, const Evalu
     losses.assign(static_cast<std::size_t>(data.count()), 0);
     squares.assign(what.squares ? losses.size() : 0, 0);
     double *const loss_of_panel = losses.data(), *const squares_of_panel = squares.data();
-    const bool in_waves = what.gradient && is_large_gradient<T>(net_);
-    const bool shallow = is_shallow<T>(net_) && !is_large_gradient<T>(net_) && !what.squares;
+    const bool large = is_large_gradient<T>(net_), in_waves = what.gradient && large;
+    const bool shallow = is_shallow<T>(net_) && !large && !what.squares;
     // The losses of panel p, and what else is wanted; its gradient is added to `partial` unless null.
     const auto visit = [&](std::int64_t p, Workspace<T>& ws, T* partial) {
         ws.prepare(net_, data.max_vectors(), 1);

@@ -56,6 +56,14 @@ inline void for_each_chunk(int vectors, F f) {
     for (int v = 0; v < vectors; v += chunk_vectors) f(v, std::min(chunk_vectors, vectors - v));
 }
 
+// The same, where the width of a whole chunk is an integral_constant: a stride the compiler knows.
+template <class F>
+[[gnu::always_inline]] inline void for_each_constant_chunk(int vectors, F f) {
+    int v = 0;
+    for (; v + chunk_vectors <= vectors; v += chunk_vectors) f(v, std::integral_constant<int, chunk_vectors>{});
+    if (v < vectors) f(v, vectors - v);
+}
+
 // Splits `size` into pieces of at most `most`, as equal as possible: f(begin, count).
 template <class F>
 [[gnu::always_inline]] inline void for_each_piece(int size, int most, F f) {
@@ -158,7 +166,7 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
     constexpr int inputs = cols - bias;
     Vec<T> acc[rows * cols];
     unrolled<rows * cols>([&](auto i) __attribute__((always_inline)) { acc[i] = Vec<T>{}; });
-    const auto add_chunk = [&](int first, auto count) __attribute__((always_inline)) {
+    for_each_constant_chunk(vectors, [&](int first, auto count) __attribute__((always_inline)) {
         const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
         const T* d = delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
         const T* a = x + std::ptrdiff_t{first} * x_units * lanes<T> + c0 * row;
@@ -172,12 +180,6 @@ inline void gradient_tile(int vectors, const T* delta, int delta_units, int r0, 
                 if constexpr (bias) sums[inputs] = sums[inputs] + dv;
             }
         }
-    };
-    for_each_chunk(vectors, [&](int first, int count) {
-        if (count == chunk_vectors)
-            add_chunk(first, std::integral_constant<int, chunk_vectors>{});  // a stride the compiler knows
-        else
-            add_chunk(first, count);
     });
     for_each_sum<T>(acc, [&](auto i, T sum) __attribute__((always_inline)) {
         constexpr int r = i / cols, c = i % cols;
@@ -212,26 +214,20 @@ inline void row_gradient_tile(std::span<const PanelDelta<T>> panels, bool add, i
                               int cols, T* g, T* g_bias) {
     Vec<T> acc[rows * vectors];
     unrolled<rows * vectors>([&](auto i) __attribute__((always_inline)) { acc[i] = Vec<T>{}; });
-    const auto add_chunk = [&](const PanelDelta<T>& from, int first, auto count) __attribute__((always_inline)) {
-        const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
-        const T* d = from.delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
-        const int begin = first * lanes<T>, samples = std::min(count * lanes<T>, from.panel.samples - begin);
-        for (int i = 0; i < samples; ++i) {
-            const T* x = from.panel.row(begin + i) + c0;
-            Vec<T> in[vectors];
-            for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
-            for (int r = 0; r < rows; ++r) {
-                const Vec<T> dv = set1<T>(d[r * row + i]);
-                for (int v = 0; v < vectors; ++v) acc[r * vectors + v] = fma(dv, in[v], acc[r * vectors + v]);
-            }
-        }
-    };
     for (const PanelDelta<T>& from : panels)
-        for_each_chunk(from.panel.vectors, [&](int first, int count) __attribute__((always_inline)) {
-            if (count == chunk_vectors)
-                add_chunk(from, first, std::integral_constant<int, chunk_vectors>{});  // a stride the compiler knows
-            else
-                add_chunk(from, first, count);
+        for_each_constant_chunk(from.panel.vectors, [&](int first, auto count) __attribute__((always_inline)) {
+            const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>;
+            const T* d = from.delta + std::ptrdiff_t{first} * delta_units * lanes<T> + r0 * row;
+            const int begin = first * lanes<T>, samples = std::min(count * lanes<T>, from.panel.samples - begin);
+            for (int i = 0; i < samples; ++i) {
+                const T* x = from.panel.row(begin + i) + c0;
+                Vec<T> in[vectors];
+                for (int v = 0; v < vectors; ++v) in[v] = load(x + v * lanes<T>);
+                for (int r = 0; r < rows; ++r) {
+                    const Vec<T> dv = set1<T>(d[r * row + i]);
+                    for (int v = 0; v < vectors; ++v) acc[r * vectors + v] = fma(dv, in[v], acc[r * vectors + v]);
+                }
+            }
         });
     T* const to = g + std::ptrdiff_t{r0} * cols;
     if (c0 + vectors * lanes<T> <= cols)  // straight from the registers

@@ -104,7 +104,7 @@ void gradient_tile(const Panel<T>& panel, int units, int first_unit, int inputs,
     constexpr int sums = cols + 2;
     Vec<T> acc[rows * sums];  // of one unit after the other: those of its inputs, of its error, of its value
     unrolled<rows * sums>([&](auto i) __attribute__((always_inline)) { acc[i] = Vec<T>{}; });
-    const auto add_chunk = [&](int first, auto count) __attribute__((always_inline)) {
+    for_each_constant_chunk(panel.vectors, [&](int first, auto count) __attribute__((always_inline)) {
         const std::ptrdiff_t row = std::ptrdiff_t{count} * lanes<T>, at = std::ptrdiff_t{first} * lanes<T>;
         const T *x = panel.x + at * inputs + c0 * row, *d = delta + at;
         const Kept here = kept.from(at * units + first_unit * row);
@@ -120,11 +120,7 @@ void gradient_tile(const Panel<T>& panel, int units, int first_unit, int inputs,
                 unit[cols] = unit[cols] + error;
             });
         }
-    };
-    int first = 0;
-    for (; first + chunk_vectors <= panel.vectors; first += chunk_vectors)
-        add_chunk(first, std::integral_constant<int, chunk_vectors>{});
-    if (first < panel.vectors) add_chunk(first, panel.vectors - first);
+    });
     for_each_sum<T>(acc, [&](auto i, T sum) __attribute__((always_inline)) {
         constexpr int r = i / sums, c = i % sums;
         if constexpr (c < cols) {
@@ -172,13 +168,6 @@ double add_shallow_gradient(const Network& net, Loss loss, const T* theta, const
     const Layer &hidden = net.layers()[0], &last = net.layers()[1];
     const T* const bias = hidden.bias ? theta + hidden.biases : nullptr;
     const T* const v_bias = last.bias ? theta + last.biases : nullptr;
-    // f(vectors of the chunk, its x, room for two quantities of its hidden units, z of the output)
-    const auto for_each_chunk_of_panel = [&](auto f) {
-        for_each_chunk(panel.vectors, [&](int first, int count) {
-            const std::ptrdiff_t at = std::ptrdiff_t{first} * lanes<T>;
-            f(count, panel.x + at * hidden.in, ws.a[1] + at * hidden.out, ws.s[1] + at * hidden.out, ws.z + at);
-        });
-    };
     const auto outputs = [&] {
         if (loss != Loss::log)  // which looks at z alone
             activate<1, T>(last.activation, panel.vectors, as_vectors(ws.z), as_vectors(ws.a[2]), as_vectors(ws.s[2]),
@@ -191,7 +180,10 @@ double add_shallow_gradient(const Network& net, Loss loss, const T* theta, const
         using Functor = decltype(phi);
         constexpr bool is_linear = std::is_base_of_v<functor::PiecewiseLinear, Functor>;
         constexpr bool value_tells = requires(Vec<T> a) { Functor::of_value(a); };
-        for_each_chunk_of_panel([&](int count, const T* x, T* a, T* s, T* z) {
+        for_each_chunk(panel.vectors, [&](int first, int count) {
+            const std::ptrdiff_t at = std::ptrdiff_t{first} * lanes<T>;
+            const T* const x = panel.x + at * hidden.in;
+            T *const a = ws.a[1] + at * hidden.out, *const s = ws.s[1] + at * hidden.out, *const z = ws.z + at;
             if (is_linear && hidden.in <= few_inputs) {
                 if constexpr (is_linear)
                     with_constant<few_inputs>(hidden.in, [&](auto inputs) {
